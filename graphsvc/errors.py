@@ -1,0 +1,123 @@
+"""
+Every failure graphsvc raises on purpose.
+
+GraphsvcError
++ BadProposal          422  dead-letter  this proposal can never be applied
+  + BadUrn
+  + UnknownEntityType
+  + UnknownAspect
+  + AspectNotAllowed
+  + BadValue
+  + Unsupported        422  dead-letter  a change type that graphsvc does not apply (yet)
++ Conflict             409  dead-letter  the caller expected another state (CREATE of what exists …)
++ PreconditionFailed   412  dead-letter  an If-… header of the proposal does not hold
++ BadRequest           400  dead-letter  the request around the proposals is malformed
++ NotFound             404  dead-letter  the thing asked for does not exist
++ TooLarge             413  dead-letter  a limit on size was passed
++ Unauthorized         401  dead-letter  no token, or a wrong one
++ StoreUnavailable     503  retry        Neo4j is away; the same input may work later
++ ConfigError          500  stop         the settings or the model cannot be used; the process does not start
+
+`status` is what HTTP answers, `fate` what the Kafka consumer does with the record.
+"""
+
+from typing import ClassVar, Literal
+
+Fate = Literal["dead-letter", "retry", "stop"]
+
+
+class GraphsvcError(Exception):
+    """Root of the tree; never raised itself."""
+
+    status: ClassVar[int] = 500
+    fate: ClassVar[Fate] = "stop"
+
+
+class BadProposal(GraphsvcError):
+    """This proposal can never be applied, however often it is sent."""
+
+    status = 422
+    fate = "dead-letter"
+
+
+class BadUrn(BadProposal):
+    """A string where a URN belongs does not parse as one."""
+
+    def __init__(self, text: str, where: str, why: str = "") -> None:
+        self.text = text
+        self.where = where
+        super().__init__(f"not a URN at {where}: {text[:200]!r}" + (f" ({why})" if why else ""))
+
+
+class UnknownEntityType(BadProposal):
+    """The URN's entity type is not in the model; the message lists near names."""
+
+
+class UnknownAspect(BadProposal):
+    """The aspect is not in the model, and the settings say to refuse it."""
+
+
+class AspectNotAllowed(BadProposal):
+    """The aspect exists, but the model does not allow it on this entity type."""
+
+
+class BadValue(BadProposal):
+    """The aspect's value is not well-formed JSON, or not of the aspect's shape."""
+
+
+class Unsupported(BadProposal):
+    """A change type or content type that graphsvc does not apply."""
+
+
+class Conflict(GraphsvcError):
+    """The caller expected another state, e.g. CREATE of an aspect that exists with another value."""
+
+    status = 409
+    fate = "dead-letter"
+
+
+class PreconditionFailed(GraphsvcError):
+    """An If-Version-Match, If-None-Match or If-(Un)Modified-Since header of the proposal does not hold."""
+
+    status = 412
+    fate = "dead-letter"
+
+
+class BadRequest(GraphsvcError):
+    """The request around the proposals is malformed: not JSON, no such action, a wrong parameter."""
+
+    status = 400
+    fate = "dead-letter"
+
+
+class NotFound(GraphsvcError):
+    """The thing asked for does not exist."""
+
+    status = 404
+    fate = "dead-letter"
+
+
+class TooLarge(GraphsvcError):
+    """A body, a batch or an aspect passes its limit; the message says which and by how much."""
+
+    status = 413
+    fate = "dead-letter"
+
+
+class Unauthorized(GraphsvcError):
+    """The request carries no token, or a wrong one."""
+
+    status = 401
+    fate = "dead-letter"
+
+
+class StoreUnavailable(GraphsvcError):
+    """Neo4j does not answer; the same input may work later."""
+
+    status = 503
+    fate = "retry"
+    retry_after_s: ClassVar[int] = 2
+
+
+class ConfigError(GraphsvcError):
+    """The settings, the model file or this machine cannot be used as they are."""
