@@ -1,0 +1,107 @@
+"""
+Parse and print URNs; nothing else knows their grammar.
+
+A URN is `urn:li:<entity type>:<id>`, where the id is one part (`urn:li:tag:PII`) or a tuple in parentheses
+(`urn:li:dataset:(urn:li:dataPlatform:hive,db.t,PROD)`) whose parts may be URNs with tuples of their own.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from graphsvc.errors import BadUrn
+
+MAX_URN_BYTES = 8_000  # Neo4j's range index refuses keys of more than about 8 kB; DataHub's own limit is 512
+PREFIX = "urn:li:"
+_HEAD = re.compile(r"urn:li:([A-Za-z][A-Za-z0-9_]*):(.+)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Urn:
+    """
+    A parsed URN.
+
+    Attributes:
+        text: The URN as it came.
+        entity_type: `dataset`, `corpuser` …, not checked against the model here.
+        parts: The id's parts in order: one for a plain id, one or more for a tuple.
+    """
+
+    text: str
+    entity_type: str
+    parts: tuple[str, ...]
+
+
+def split_tuple(text: str) -> tuple[str, ...]:
+    """
+    Split the inside of a tuple at its outermost commas.
+
+    Raises:
+        ValueError: Parentheses do not match.
+    """
+    parts: list[str] = []
+    depth = start = 0
+    for index, char in enumerate(text):
+        if char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+            if depth < 0:
+                raise ValueError("parentheses do not match")
+        elif char == "," and depth == 0:
+            parts.append(text[start:index])
+            start = index + 1
+    if depth:
+        raise ValueError("parentheses do not match")
+    parts.append(text[start:])
+    return tuple(parts)
+
+
+@lru_cache(maxsize=65_536)
+def _parse(text: str) -> Urn | str:
+    """The parsed URN, or why it is none."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_URN_BYTES:
+        return f"longer than {MAX_URN_BYTES} bytes"
+    if _CONTROL.search(text) or _SURROGATE.search(text):
+        return "holds a control character or half a surrogate pair"
+    if text != text.strip():
+        return "starts or ends with white space"
+    head = _HEAD.fullmatch(text)
+    if head is None:
+        return "the form is urn:li:<entity type>:<id>"
+    entity_type, key = head.groups()
+    if not key.startswith("("):
+        return Urn(text, entity_type, (key,))
+    if not key.endswith(")"):
+        return "the tuple's closing parenthesis is missing"
+    try:
+        parts = split_tuple(key[1:-1])
+    except ValueError as exc:
+        return str(exc)
+    if not all(parts):
+        return "a part of the tuple is empty"
+    return Urn(text, entity_type, parts)
+
+
+def parse_urn(text: str, where: str = "urn") -> Urn:
+    """
+    Parse one URN.
+
+    Args:
+        text: What should be a URN.
+        where: Place of the text in its document, for the message.
+
+    Raises:
+        BadUrn: It is not a string of the form above, holds control characters, or is longer than `MAX_URN_BYTES`.
+    """
+    found = _parse(text) if isinstance(text, str) else "not a string"
+    if isinstance(found, str):
+        raise BadUrn(str(text), where, found)
+    return found
+
+
+def schema_field_urn(parent: str, field_path: str) -> str:
+    """URN of a column: its dataset's (or chart's …) URN and its field path."""
+    return f"urn:li:schemaField:({parent},{field_path})"
