@@ -63,20 +63,24 @@ class HttpSettings(_Section):
 class LimitSettings(_Section):
     """Bounds on everything a client controls; past one of them the answer is 413."""
 
-    body_bytes: int = Field(32 * 1024 * 1024, gt=0, description="One request body. DataHub's client sends up to 15 MiB.")
+    body_bytes: int = Field(
+        32 * 1024 * 1024, gt=0, description="One request body. DataHub's client sends up to 15 MiB."
+    )
     batch_items: int = Field(10_000, gt=0, description="Proposals in one request.")
     aspect_bytes: int = Field(16 * 1024 * 1024, gt=0, description="One aspect value, as JSON text.")
-    json_depth: int = Field(100, gt=0, le=500, description="Nesting of an aspect value.")
+    aspect_edges: int = Field(100_000, gt=0, description="Relationships that one aspect value may declare.")
 
 
 class IngestSettings(_Section):
     """How tolerant the door is."""
 
     unknown_aspects: Literal["store", "refuse"] = Field(
-        "store", description="An aspect the model does not know: stored as it came, without edges, or refused."
+        "store",
+        description="An aspect the model does not know: stored as it came, without edges, or refused.",
     )
     unknown_fields: Literal["ignore", "refuse"] = Field(
-        "ignore", description="A field the aspect's schema does not know: kept in the value, or the aspect is refused."
+        "ignore",
+        description="A field the aspect's schema does not know: kept in the value, or the aspect is refused.",
     )
 
 

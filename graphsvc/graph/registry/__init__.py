@@ -3,4 +3,13 @@
 from graphsvc.graph.registry.load import label_of, load_registry
 from graphsvc.graph.registry.spec import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry
 
-__all__ = ["AspectSpec", "EdgeSpec", "EntitySpec", "FieldSpec", "Path", "Registry", "label_of", "load_registry"]
+__all__ = [
+    "AspectSpec",
+    "EdgeSpec",
+    "EntitySpec",
+    "FieldSpec",
+    "Path",
+    "Registry",
+    "label_of",
+    "load_registry",
+]

@@ -253,9 +253,13 @@ def _check_types(edges: list[EdgeSpec]) -> None:
     clash = {e.mirror for e in edges if e.mirror} & {e.name for e in edges}
     both = {e.name for e in edges if e.lineage and e.upstream} & {e.name for e in edges if e.lineage and not e.upstream}
     if clash:
-        raise ConfigError(f"a mirror has the name of a relationship: {', '.join(sorted(clash))}; set `mirror:` to another")
+        raise ConfigError(
+            f"a mirror has the name of a relationship: {', '.join(sorted(clash))}; set `mirror:` to another"
+        )
     if both:
-        raise ConfigError(f"a relationship is upstream lineage here and downstream lineage there: {', '.join(sorted(both))}")
+        raise ConfigError(
+            f"a relationship is upstream lineage here and downstream lineage there: {', '.join(sorted(both))}"
+        )
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EdgeSpec:
     """
     One relationship annotation: where in an aspect's value the targets stand, and what the edge is.
@@ -31,7 +31,7 @@ class EdgeSpec:
     details: Mapping[str, Path] = None  # type: ignore[assignment]  # always set by the loader
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FieldSpec:
     """
     One searchable annotation.
@@ -51,7 +51,7 @@ class FieldSpec:
     many: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AspectSpec:
     """
     One aspect of the model.
@@ -75,7 +75,7 @@ class AspectSpec:
     column_lineage: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EntitySpec:
     """
     One entity type.
@@ -101,7 +101,7 @@ class EntitySpec:
     projection: Mapping[str, tuple[FieldSpec, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Registry:
     """
     The whole model: what DataHub ships, our overrides, and a user's own file.

@@ -1,0 +1,83 @@
+"""
+The writer's words: plain values that say what one transaction changes.
+
+Rows are dicts in the form which the query files in `cypher/write/` document, so that nothing is copied on the way.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """
+    An entity that the transaction will write: brought into being if absent, locked, its state read.
+
+    Attributes:
+        urn: The entity.
+        labels: Its type's label, in a list; empty for a type the model does not know.
+        properties: What its node says before any aspect does: name, and what the URN gives.
+        aspects: Aspects whose current values are wanted; None for all.
+    """
+
+    urn: str
+    labels: list[str]
+    properties: Row
+    aspects: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AspectState:
+    """
+    An aspect as it stands in the graph; `deleted` when only its last version is left.
+
+    `value` and `system` are JSON text, `created_at` is in milliseconds.
+    """
+
+    version: int
+    value: str
+    system: str | None
+    created_at: int
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class EntityState:
+    """An entity as it stands: whether anyone has described it yet, and the aspects asked for."""
+
+    exists: bool
+    aspects: dict[str, AspectState] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Operations:
+    """
+    Everything one step of a transaction writes; it holds at most one write per aspect of an entity.
+
+    Attributes:
+        removed: Edge type -> rows of `write/drop_edges`.
+        forgotten: Rows of `write/forget_entities`.
+        dropped: Rows of `write/drop_aspects`.
+        replaced: Rows of `write/replace_aspects`.
+        added: URN -> row of `write/add_aspects`: new aspects and the node's properties.
+        refreshed: Rows of `write/refresh_aspects`.
+        ends: URN -> row of `write/merge_ends`, for end nodes that may not exist yet.
+        created: Edge type -> rows of `write/create_edges`.
+        updated: Edge type -> rows of `write/update_edges`.
+        points: Rows of `write/put_points`.
+        loose: URNs that lost an edge, and go if nobody described them and nothing points to them.
+    """
+
+    removed: dict[str, list[Row]] = field(default_factory=dict)
+    forgotten: list[Row] = field(default_factory=list)
+    dropped: list[Row] = field(default_factory=list)
+    replaced: list[Row] = field(default_factory=list)
+    added: dict[str, Row] = field(default_factory=dict)
+    refreshed: list[Row] = field(default_factory=list)
+    ends: dict[str, Row] = field(default_factory=dict)
+    created: dict[str, list[Row]] = field(default_factory=dict)
+    updated: dict[str, list[Row]] = field(default_factory=dict)
+    points: list[Row] = field(default_factory=list)
+    loose: set[str] = field(default_factory=set)

@@ -1,0 +1,93 @@
+"""Apply operations inside the caller's transaction; the only code that changes the graph."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, LiteralString
+
+from neo4j import AsyncTransaction
+
+from graphsvc.graph.operations import AspectState, EntityState, Lock, Operations, Row
+from graphsvc.graph.queries import query
+
+ROWS_PER_QUERY = 10_000
+
+
+async def lock(tx: AsyncTransaction, locks: Mapping[str, Lock]) -> dict[str, EntityState]:
+    """
+    Bring the entities into being, lock them in one order, and read their state.
+
+    Args:
+        tx: The caller's open transaction.
+        locks: URN -> what is wanted of it.
+
+    Returns:
+        URN -> state, for every URN asked for. No other writer changes these entities until the transaction ends.
+    """
+    order = sorted(locks)
+    rows = [
+        {
+            "index": index,
+            "urn": urn,
+            "labels": locks[urn].labels,
+            "properties": locks[urn].properties,
+            "aspects": None if (names := locks[urn].aspects) is None else list(names),
+        }
+        for index, urn in enumerate(order)
+    ]
+    states: dict[str, EntityState] = {}
+    result = await tx.run(query("write/lock_entities"), rows=rows)
+    async for index, exists, name, version, value, system, created_at, deleted in result:
+        state = states.setdefault(order[index], EntityState(exists))
+        if name is not None:
+            state.aspects[name] = AspectState(version, value, system, created_at, deleted)
+    return states
+
+
+async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
+    """Values of the points that exist already, by the rows' `index`; the entities are locked."""
+    if not rows:
+        return {}
+    result = await tx.run(query("write/read_points"), rows=rows)
+    return {index: value async for index, value in result}
+
+
+async def apply(tx: AsyncTransaction, operations: Operations) -> None:
+    """
+    Apply all operations inside `tx`: one query per kind and edge type, not per item.
+
+    The caller may run this again after a deadlock, so it touches nothing but `tx`.
+    """
+    await _each_type(tx, "write/drop_edges", operations.removed)
+    await _run(tx, query("write/forget_entities"), operations.forgotten)
+    await _run(tx, query("write/drop_aspects"), operations.dropped)
+    await _run(tx, query("write/replace_aspects"), operations.replaced)
+    await _run(tx, query("write/add_aspects"), list(operations.added.values()))
+    await _run(tx, query("write/refresh_aspects"), operations.refreshed)
+    await _run(tx, query("write/merge_ends"), [operations.ends[urn] for urn in sorted(operations.ends)])
+    await _each_type(tx, "write/create_edges", operations.created)
+    await _each_type(tx, "write/update_edges", operations.updated)
+    await _run(tx, query("write/put_points"), operations.points)
+    await _run(tx, query("write/drop_loose"), sorted(operations.loose), name="urns")
+
+
+async def _each_type(tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]]) -> None:
+    for edge_type in sorted(by_type):
+        rows = sorted(by_type[edge_type], key=_target_then_source)
+        await _run(tx, query(name, edge_type=edge_type), rows)
+
+
+def _target_then_source(row: Row) -> tuple[str, str]:
+    """The order in which all writers take their locks: hubs are targets, so they come in one order (docs/adr/0004)."""
+    return row.get("target", ""), row["source"]
+
+
+async def _run(tx: AsyncTransaction, text: LiteralString, rows: Sequence[Any], name: str = "rows") -> None:
+    for chunk in _chunks(rows):
+        result = await tx.run(text, {name: chunk})
+        await result.consume()
+
+
+def _chunks(rows: Sequence[Any]) -> Iterator[list[Any]]:
+    items = iter(rows)
+    while chunk := list(islice(items, ROWS_PER_QUERY)):
+        yield chunk

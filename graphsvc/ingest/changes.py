@@ -1,0 +1,365 @@
+"""Pure: the state that was read and the changes that were asked for -> operations, and an answer per change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
+from graphsvc.graph.operations import AspectState, EntityState, Operations, Row
+from graphsvc.graph.registry import AspectSpec, Registry
+from graphsvc.ingest.mapping import Edge, edges_of, key_value, node_of
+from graphsvc.ingest.validate import Change, canonical
+from graphsvc.urn import parse_urn
+
+NO_RUN = "no-run-id-provided"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """
+    A proposal that landed.
+
+    Attributes:
+        urn: The entity.
+        aspect: The aspect.
+        version: Its version now; 0 for a point of a timeseries and after a deletion.
+        changed: Whether the graph is different from before.
+        modelled: Whether the model knows the aspect.
+    """
+
+    urn: str
+    aspect: str
+    version: int
+    changed: bool
+    modelled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who writes, and when, in milliseconds."""
+
+    actor: str
+    time: int
+
+
+Answer = Applied | GraphsvcError
+
+
+class Planner:
+    """
+    Collects the operations of one step: changes that do not depend on each other, over the state read for them.
+
+    At most one change per aspect of an entity, and nothing else beside the deletion of an entity.
+    """
+
+    def __init__(self, registry: Registry, states: Mapping[str, EntityState], stamp: Stamp, edge_limit: int) -> None:
+        self._registry = registry
+        self._states = states
+        self._stamp = stamp
+        self._edge_limit = edge_limit
+        self.operations = Operations()
+
+    def plan(self, change: Change, point: str | None = None) -> Answer:
+        """
+        Plan one change.
+
+        Args:
+            change: What was asked for.
+            point: Stored value of the same point, for a timeseries aspect that has one.
+
+        Returns:
+            What will have happened, or why the change is refused, which leaves no trace in the operations.
+        """
+        state = self._states[change.urn.text]
+        try:
+            if change.deletes_entity:
+                return self._delete_entity(change, state)
+            if change.spec is not None and change.spec.timeseries:
+                return self._put_point(change, state, point)
+            current = state.aspects.get(change.aspect)
+            live = None if current is None or current.deleted else current
+            if change.change_type == "DELETE":
+                return self._delete_aspect(change, live)
+            same = live is not None and live.value == change.text
+            _check_expectations(change, state, live, same=same)
+            if live is not None and same:
+                return self._refresh(change, live)
+            return self._put_aspect(change, state, current, live)
+        except GraphsvcError as error:
+            return error
+
+    def _put_aspect(
+        self, change: Change, state: EntityState, current: AspectState | None, live: AspectState | None
+    ) -> Applied:
+        """Create the aspect, or put a new version after the one that is or was there."""
+        self._describe(change, state)
+        version = current.version + 1 if current else 1
+        if change.aspect == change.entity.key_aspect and not state.exists:
+            return self._applied(change, 1, changed=True)
+        old_system = _loads(live.system) if live else {}
+        aspect = self._aspect_node(change.aspect, version, change.text, _succeeded(old_system, change.system))
+        if change.spec is None:
+            aspect["unmodelled"] = True
+        properties = change.properties
+        if current is None:
+            row = self._added(change.urn.text)
+            row["properties"].update({k: v for k, v in properties.items() if v is not None})
+            row["aspects"].append(aspect)
+        else:
+            urn = change.urn.text
+            row = {
+                "urn": urn,
+                "name": change.aspect,
+                "at": self._stamp.time,
+                "properties": properties,
+                "aspect": aspect,
+            }
+            self.operations.replaced.append(row)
+        if change.spec is not None:
+            self._replace_edges(change, change.spec, live)
+        return self._applied(change, version, changed=True)
+
+    def _describe(self, change: Change, state: EntityState) -> None:
+        """The key aspect comes into being with the entity, from its URN."""
+        urn, entity = change.urn, change.entity
+        if state.exists or urn.text in self.operations.added:
+            return
+        value = key_value(entity, urn)
+        key = self._aspect_node(entity.key_aspect, 1, canonical(value), change.system)
+        self._added(urn.text)["aspects"].append(key)
+        spec = self._registry.aspects[entity.key_aspect]
+        for edge in edges_of(urn, spec, value, self._edge_limit):
+            self._create(edge, spec.name, urn.text, change.system)
+
+    def _refresh(self, change: Change, live: AspectState) -> Applied:
+        """The same value again: no version, but who saw it last, and when."""
+        old = _loads(live.system)
+        system = _succeeded(old, change.system) if change.system else old
+        if system != old:
+            row = {
+                "urn": change.urn.text,
+                "name": change.aspect,
+                "system": canonical(system),
+                "runId": system.get("runId"),
+            }
+            self.operations.refreshed.append(row)
+        return self._applied(change, live.version, changed=False)
+
+    def _delete_aspect(self, change: Change, live: AspectState | None) -> Applied:
+        if live is None:
+            return self._applied(change, 0, changed=False)
+        row = {
+            "urn": change.urn.text,
+            "name": change.aspect,
+            "at": self._stamp.time,
+            "properties": change.properties,
+        }
+        self.operations.dropped.append(row)
+        if change.spec is not None:
+            self._replace_edges(change, change.spec, live)
+        return self._applied(change, 0, changed=True)
+
+    def _delete_entity(self, change: Change, state: EntityState) -> Applied:
+        """All aspects, versions and points go; a node to which others point stays as one that is only referred to."""
+        urn = change.urn.text
+        self.operations.loose.add(urn)
+        if not state.exists:
+            return self._applied(change, 0, changed=False)
+        for name, aspect in state.aspects.items():
+            spec = self._registry.aspects.get(name)
+            if spec is not None and not aspect.deleted:
+                for edge in self._edges_of(change, spec, aspect):
+                    self._remove(edge, name, urn)
+        bare = node_of(change.urn, self._registry)["properties"]
+        self.operations.forgotten.append({"urn": urn, "properties": {**bare, "urn": urn, "referencedOnly": True}})
+        return self._applied(change, 0, changed=True)
+
+    def _put_point(self, change: Change, state: EntityState, stored: str | None) -> Applied:
+        if stored == change.text:
+            return self._applied(change, 0, changed=False)
+        self._describe(change, state)
+        properties = {
+            "value": change.text,
+            "createdAt": self._stamp.time,
+            "createdBy": self._stamp.actor,
+            "systemMetadata": canonical(change.system) if change.system else None,
+            "runId": change.system.get("runId"),
+        }
+        self.operations.points.append({**point_key(change), "properties": properties})
+        return self._applied(change, 0, changed=True)
+
+    def _replace_edges(self, change: Change, spec: AspectSpec, live: AspectState | None) -> None:
+        """Replace exactly the edges that this aspect of this entity declares."""
+        if not spec.edges and not spec.column_lineage:
+            return
+        urn = change.urn.text
+        new = {edge.key: edge for edge in change.edges}
+        old = {e.key: e for e in self._edges_of(change, spec, live)} if live else {}
+        for key, edge in old.items():
+            if key not in new:
+                self._remove(edge, spec.name, urn)
+        for key, edge in new.items():
+            if key not in old:
+                self._create(edge, spec.name, urn, change.system)
+            elif old[key].details != edge.details:
+                self._update(edge, old[key], spec.name, urn)
+
+    def _edges_of(self, change: Change, spec: AspectSpec, stored: AspectState) -> Iterable[Edge]:
+        return edges_of(change.urn, spec, orjson.loads(stored.value), self._edge_limit)
+
+    def _create(self, edge: Edge, aspect: str, owner: str, system: Mapping[str, Any]) -> None:
+        observed = system.get("lastObserved") or self._stamp.time
+        properties = {
+            "aspect": aspect,
+            "declaredBy": owner,
+            "createdOn": observed,
+            "updatedOn": observed,
+            **edge.details,
+        }
+        if edge.via:
+            properties["via"] = edge.via
+        row = {"source": edge.source, "target": edge.target, "properties": properties}
+        self.operations.created.setdefault(edge.type, []).append(row)
+        for end in (edge.source, edge.target):
+            if end != owner and end not in self.operations.ends:
+                self.operations.ends[end] = node_of(parse_urn(end), self._registry)
+
+    def _remove(self, edge: Edge, aspect: str, owner: str) -> None:
+        rows = self.operations.removed.setdefault(edge.type, [])
+        last = rows[-1] if rows else None
+        head = {"source": edge.source, "aspect": aspect, "declaredBy": owner, "via": edge.via}
+        if last is not None and all(last[key] == text for key, text in head.items()):
+            last["targets"].append(edge.target)
+        else:
+            rows.append({**head, "targets": [edge.target]})
+        self.operations.loose.update((edge.source, edge.target))
+
+    def _update(self, edge: Edge, old: Edge, aspect: str, owner: str) -> None:
+        gone = dict.fromkeys(old.details.keys() - edge.details.keys())
+        head = {
+            "source": edge.source,
+            "target": edge.target,
+            "aspect": aspect,
+            "declaredBy": owner,
+            "via": edge.via,
+        }
+        self.operations.updated.setdefault(edge.type, []).append({**head, "properties": {**gone, **edge.details}})
+
+    def _added(self, urn: str) -> Row:
+        return self.operations.added.setdefault(urn, {"urn": urn, "properties": {}, "aspects": []})
+
+    def _aspect_node(self, name: str, version: int, value: str, system: Mapping[str, Any]) -> Row:
+        node = {
+            "name": name,
+            "version": version,
+            "value": value,
+            "createdAt": self._stamp.time,
+            "createdBy": self._stamp.actor,
+        }
+        if system:
+            node["systemMetadata"] = canonical(system)
+            node["runId"] = system.get("runId")
+        return node
+
+    def _applied(self, change: Change, version: int, *, changed: bool) -> Applied:
+        return Applied(change.urn.text, change.aspect, version, changed, modelled=change.spec is not None)
+
+
+def point_key(change: Change) -> Row:
+    """
+    What identifies a point: entity, aspect, time, and the message id.
+
+    Where the value has no messageId, what else tells two points of one time apart stands in: the length of the
+    bucket and the partition, as in DataHub.
+    """
+    value = change.value
+    message = value.get("messageId")
+    if not message:
+        rest = {key: value[key] for key in ("eventGranularity", "partitionSpec") if value.get(key) is not None}
+        message = canonical(rest) if rest else ""
+    return {
+        "urn": change.urn.text,
+        "name": change.aspect,
+        "timestampMillis": value["timestampMillis"],
+        "messageId": str(message),
+    }
+
+
+def steps(changes: Sequence[Change]) -> list[list[int]]:
+    """
+    Split a batch into steps, so that a step has one change per aspect and a deletion of an entity stands alone.
+
+    Returns:
+        Indexes into `changes`, in order within each step. Changes to one aspect keep their order over the steps.
+    """
+    levels: dict[tuple[str, str], int] = {}  # (urn, aspect) -> the step of its last change
+    tops: dict[str, int] = {}  # urn -> the last step that touches it
+    floors: dict[str, int] = {}  # urn -> the first step behind its deletion
+    found: list[list[int]] = []
+    for index, change in enumerate(changes):
+        urn = change.urn.text
+        slot = (urn, _slot(change))
+        if change.deletes_entity:
+            level = tops.get(urn, -1) + 1
+            floors[urn] = level + 1
+        else:
+            level = max(levels.get(slot, -1) + 1, floors.get(urn, 0))
+        levels[slot] = level
+        tops[urn] = max(tops.get(urn, -1), level)
+        while len(found) <= level:
+            found.append([])
+        found[level].append(index)
+    return found
+
+
+def _slot(change: Change) -> str:
+    if change.spec is not None and change.spec.timeseries:
+        return canonical(point_key(change))
+    return change.aspect
+
+
+def _check_expectations(change: Change, state: EntityState, live: AspectState | None, *, same: bool) -> None:
+    """
+    Whether the change type and the headers hold. The same value again always passes: clients repeat themselves.
+
+    Raises:
+        Conflict: CREATE of what exists, UPDATE of what does not.
+        PreconditionFailed: If-Version-Match or If-None-Match does not hold.
+    """
+    if same:
+        return
+    what = f"{change.aspect} of {change.urn.text}"
+    if change.change_type == "CREATE" and live is not None:
+        raise Conflict(f"CREATE: {what} exists already, with another value (version {live.version})")
+    if change.change_type == "CREATE_ENTITY" and state.exists:
+        raise Conflict(f"CREATE_ENTITY: {change.urn.text} exists already")
+    if change.change_type == "UPDATE" and live is None:
+        raise Conflict(f"UPDATE: {what} does not exist")
+    version = live.version if live else -1
+    if change.headers.get("if-none-match") and live is not None:
+        raise PreconditionFailed(f"If-None-Match: {what} exists already (version {version})")
+    wanted = change.headers.get("if-version-match")
+    if wanted is not None and int(wanted) != version:
+        raise PreconditionFailed(f"If-Version-Match: {what} has version {version}, not {wanted}")
+
+
+def _succeeded(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    System metadata after another sighting: the new one's, which remembers the run before it.
+
+    Repeating it changes nothing, and an old message that is sent again does not set `lastObserved` back.
+    """
+    merged = {**old, **new}
+    if "lastObserved" in merged:
+        merged["lastObserved"] = max(old.get("lastObserved", 0), new.get("lastObserved", 0))
+    if new.get("runId", NO_RUN) != old.get("runId", NO_RUN) and "runId" in old:
+        merged["lastRunId"] = old["runId"]
+    elif "lastRunId" in old:
+        merged["lastRunId"] = old["lastRunId"]
+    return merged
+
+
+def _loads(text: str | None) -> dict[str, Any]:
+    return orjson.loads(text) if text else {}

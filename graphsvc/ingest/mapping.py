@@ -1,0 +1,273 @@
+"""Pure: one aspect's value -> what it means in the graph, by the registry's paths."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from graphsvc.errors import BadValue
+from graphsvc.graph.operations import Lock, Row
+from graphsvc.graph.registry import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry, label_of
+from graphsvc.urn import Urn, parse_urn, schema_field_urn
+
+COLUMN_EDGE = "DownstreamOf"
+LONG_LIMIT = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """
+    One relationship that an aspect declares.
+
+    Attributes:
+        type: Name in the model, or a mirror's.
+        source: URN where it starts.
+        target: URN where it ends.
+        via: URN of the query or job that made it; "" if none is named. Part of the edge's identity.
+        details: Its further properties, as the aspect states them.
+    """
+
+    type: str
+    source: str
+    target: str
+    via: str
+    details: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes two edges of one aspect the same edge."""
+        return self.type, self.source, self.target, self.via
+
+
+def key_value(entity: EntitySpec, urn: Urn) -> dict[str, str]:
+    """
+    The key aspect that a URN stands for, e.g. `{"platform": …, "name": …, "origin": …}`.
+
+    Parts are percent-decoded, as DataHub does when it turns a URN into a key.
+    """
+    if len(entity.key_fields) == 1:
+        return {entity.key_fields[0]: unquote(",".join(urn.parts))}
+    return {field: unquote(part) for field, part in zip(entity.key_fields, urn.parts, strict=True)}
+
+
+@lru_cache(maxsize=65_536)
+def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
+    """Properties of a node about which only the URN is known."""
+    if entity is None or (len(entity.key_fields) > 1 and len(urn.parts) != len(entity.key_fields)):
+        return {"name": urn.parts[-1]}
+    return {"name": name_in(urn, entity), **_projected(entity, entity.key_aspect, key_value(entity, urn))}
+
+
+def node_of(urn: Urn, registry: Registry) -> Row:
+    """A row of `write/merge_ends`: how a node looks before anybody described it."""
+    entity = registry.entities.get(urn.entity_type)
+    return {
+        "urn": urn.text,
+        "labels": [label_of(entity.name)] if entity else [],
+        "properties": _bare(urn, entity),
+    }
+
+
+def lock_of(urn: Urn, registry: Registry, aspects: frozenset[str] | None) -> Lock:
+    """The same as a lock on the entity, with the aspects whose state is wanted."""
+    node = node_of(urn, registry)
+    return Lock(urn.text, node["labels"], node["properties"], aspects)
+
+
+def edges_of(owner: Urn, spec: AspectSpec, value: Mapping[str, Any], limit: int) -> tuple[Edge, ...]:
+    """
+    Edges which one aspect value declares, mirrors and column lineage included.
+
+    Args:
+        owner: Owner of the aspect; the source of every edge that is not column lineage or a mirror.
+        spec: Registry entry whose paths (`upstreams/*/dataset`) are followed.
+        value: Decoded aspect JSON, as received; unknown keys are ignored.
+        limit: Edges at most.
+
+    Returns:
+        Edges in registry order, then document order, without duplicates. Empty when no path matches: an absent
+        optional field is not an error.
+
+    Raises:
+        BadUrn: A path leads to something which is not a URN.
+        BadValue: A path meets a value of another shape, or there are more edges than `limit`.
+    """
+    found: dict[tuple[str, str, str, str], Edge] = {}
+    for edge_spec in spec.edges:
+        for edge in _declared(owner, spec.name, edge_spec, value):
+            found.setdefault(edge.key, edge)
+            if edge_spec.mirror:
+                mirror = Edge(edge_spec.mirror, edge.target, edge.source, edge.via, _mirrored(edge, edge_spec.name))
+                found.setdefault(mirror.key, mirror)
+        _check_count(spec.name, len(found), limit)
+    if spec.column_lineage:
+        for edge in _column_lineage(owner, spec, value):
+            found.setdefault(edge.key, edge)
+            if len(found) > limit:
+                break
+        _check_count(spec.name, len(found), limit)
+    return tuple(found.values())
+
+
+def _check_count(aspect: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise BadValue(f"{aspect}: declares more than {limit} relationships")
+
+
+def _mirrored(edge: Edge, name: str) -> Mapping[str, Any]:
+    return {**edge.details, "lineage": True, "mirrorOf": name}
+
+
+def _declared(owner: Urn, aspect: str, spec: EdgeSpec, value: Mapping[str, Any]) -> Iterator[Edge]:
+    """Edges of one annotation; details are taken from the list item in which the target stands."""
+    prefix, rest = _item_path(spec.path)
+    own = {name: path[len(prefix) :] for name, path in spec.details.items() if path[: len(prefix)] == prefix}
+    for item in _at(value, prefix, aspect):
+        for target in _at(item, rest, aspect):
+            urn = parse_urn(target, f"{aspect}/{'/'.join(spec.path)}")
+            details = _details(item, own, aspect)
+            via = details.pop("via", "")
+            if spec.lineage and spec.upstream:
+                details["lineage"] = True
+            yield Edge(spec.name, owner.text, urn.text, via, details)
+
+
+@lru_cache(maxsize=1024)
+def _item_path(path: Path) -> tuple[Path, Path]:
+    """Split a path behind its last `*`: where the items are, and where the target is in an item."""
+    cut = len(path) - path[::-1].index("*") if "*" in path else 0
+    return path[:cut], path[cut:]
+
+
+def _details(item: Any, paths: Mapping[str, Path], aspect: str) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    for name, path in paths.items():
+        for found in _at(item, path, aspect):
+            if name == "properties" and isinstance(found, dict):
+                details[name] = [f"{key}={text}" for key, text in sorted(found.items())]
+            elif name == "via":
+                details[name] = parse_urn(found, f"{aspect}/{'/'.join(path)}").text
+            elif isinstance(found, str) or (isinstance(found, int) and 0 < found < LONG_LIMIT):
+                details[name] = found  # a time of 0 is DataHub's default for "not known"
+    return details
+
+
+def _column_lineage(owner: Urn, spec: AspectSpec, value: Mapping[str, Any]) -> Iterator[Edge]:
+    """Edges between columns, which DataHub's server adds in code (WIRE.md 4.3)."""
+    assert spec.column_lineage is not None  # noqa: S101  the caller asked
+    for entry in _at(value, (spec.column_lineage, "*"), spec.name):
+        if not isinstance(entry, dict):
+            raise BadValue(f"{spec.name}/{spec.column_lineage}: an item is not an object")
+        where = f"{spec.name}/{spec.column_lineage}"
+        if spec.name == "inputFields":
+            yield from _input_field(owner, entry, where)
+            continue
+        via = entry.get("query") or (owner.text if owner.entity_type == "dataJob" else "")
+        details = {
+            "lineage": True,
+            **{key: entry[key] for key in ("transformOperation", "confidenceScore") if entry.get(key) is not None},
+        }
+        upstreams = list(_columns(entry, "upstreams", where))
+        for downstream in _columns(entry, "downstreams", where):
+            for upstream in upstreams:
+                yield Edge(COLUMN_EDGE, downstream, upstream, via, details)
+
+
+def _columns(entry: Mapping[str, Any], side: str, where: str) -> Iterator[str]:
+    """Columns on one side of an entry; whole datasets, which may stand there too, are no columns."""
+    for text in _at(entry, (side, "*"), where):
+        if parse_urn(text, f"{where}/*/{side}").entity_type == "schemaField":
+            yield text
+
+
+def _input_field(owner: Urn, entry: Mapping[str, Any], where: str) -> Iterator[Edge]:
+    field_path = next(iter(_at(entry, ("schemaField", "fieldPath"), where)), None)
+    target = entry.get("schemaFieldUrn")
+    if isinstance(field_path, str) and field_path and target is not None:
+        source = parse_urn(schema_field_urn(owner.text, field_path), f"{where}/*/schemaField/fieldPath").text
+        yield Edge(COLUMN_EDGE, source, parse_urn(target, f"{where}/*/schemaFieldUrn").text, "", {"lineage": True})
+
+
+def _at(value: Any, path: Path, aspect: str) -> Iterator[Any]:
+    """
+    Everything that a path leads to; nothing where a part of it is absent or null.
+
+    Raises:
+        BadValue: A part of the path meets a value of another shape.
+    """
+    if value is None:
+        return
+    if not path:
+        yield value
+        return
+    head, rest = path[0], path[1:]
+    if head == "*":
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, list):
+            raise BadValue(f"{aspect}: a list or map was expected before {'/'.join(rest) or 'the end'}")
+        for item in value:
+            yield from _at(item, rest, aspect)
+    elif isinstance(value, dict):
+        yield from _at(value.get(head), rest, aspect)
+    else:
+        raise BadValue(f"{aspect}: an object with {head!r} was expected")
+
+
+def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
+    """
+    What one aspect says on its entity's node.
+
+    Args:
+        urn: The entity; it names the node where the aspect that should is silent.
+        entity: The entity's type, whose projection names the fields.
+        aspect: Name of the aspect.
+        value: Its value; an empty one takes its properties away.
+
+    Returns:
+        Property -> text, number, boolean, or a list of one kind of these; None where the value does not say.
+
+    Raises:
+        BadValue: The value has another shape than the model says.
+    """
+    properties = _projected(entity, aspect, value)
+    if entity.naming is not None and entity.naming[0] == aspect:
+        named = (found for path in entity.naming[1] for found in _at(value, path, aspect))
+        properties["name"] = next((name for name in named if isinstance(name, str) and name), None) or name_in(
+            urn, entity
+        )
+    return properties
+
+
+def name_in(urn: Urn, entity: EntitySpec) -> str:
+    """The readable part of a URN: a dataset's name, a job's id."""
+    return key_value(entity, urn)[entity.key_fields[entity.name_part]]
+
+
+def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
+    return {field.name: _property(field, value, aspect) for field in entity.projection.get(aspect, ())}
+
+
+def _property(field: FieldSpec, value: Mapping[str, Any], aspect: str) -> Any:
+    if field.many and field.path[-1] == "*" and isinstance(holder := _first(value, field.path[:-1], aspect), dict):
+        return [f"{key}={item}" for key, item in sorted(holder.items())] or None
+    found = [item for item in _at(value, field.path, aspect) if _storable(item)]
+    if not found:
+        return None
+    if not field.many:
+        return found[0]
+    return _one_kind(list(dict.fromkeys(found)))
+
+
+def _first(value: Any, path: Path, aspect: str) -> Any:
+    return next(iter(_at(value, path, aspect)), None)
+
+
+def _storable(item: Any) -> bool:
+    return isinstance(item, str | bool | float) or (isinstance(item, int) and -LONG_LIMIT <= item < LONG_LIMIT)
+
+
+def _one_kind(items: list[Any]) -> list[Any]:
+    """Neo4j's lists hold one kind of value."""
+    return items if len({type(item) for item in items}) == 1 else [str(item) for item in items]

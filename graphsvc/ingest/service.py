@@ -1,0 +1,161 @@
+"""The use case: proposals in, one transaction out. The only caller of the writer."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import stamina
+import structlog
+from neo4j import AsyncDriver, AsyncTransaction
+from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError, ServiceUnavailable, SessionExpired
+
+from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
+from graphsvc.errors import GraphsvcError, TooLarge
+from graphsvc.graph import writer
+from graphsvc.graph.driver import store_errors
+from graphsvc.graph.operations import Lock
+from graphsvc.graph.registry import Registry
+from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, steps
+from graphsvc.ingest.mapping import lock_of
+from graphsvc.ingest.proposal import Proposal
+from graphsvc.ingest.validate import Change, Validator
+
+UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
+NODE_IS_GONE = "Neo.ClientError.Statement.EntityNotFound"
+
+log = structlog.get_logger()
+
+
+class IngestService:
+    """
+    Applies proposals to the graph.
+
+    Args:
+        driver: Open driver; the service does not close it.
+        registry: The model.
+        neo4j: Database, and the limits of a transaction.
+        ingest: How tolerant the door is.
+        limits: Bounds on what a client controls.
+    """
+
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        registry: Registry,
+        neo4j: Neo4jSettings,
+        ingest: IngestSettings,
+        limits: LimitSettings,
+    ) -> None:
+        self._driver = driver
+        self._registry = registry
+        self._neo4j = neo4j
+        self._limits = limits
+        self._validator = Validator(registry, ingest, limits)
+
+    async def ingest(self, proposals: Sequence[Proposal], actor: str = UNKNOWN_ACTOR) -> list[Answer]:
+        """
+        Apply the proposals that can be applied, in one transaction, in their order.
+
+        Args:
+            proposals: Any number up to `limits.batch_items`.
+            actor: URN that is noted as the writer.
+
+        Returns:
+            Per proposal, in order: `Applied`, or the error for which it was refused. What is `Applied` is committed,
+            and was committed together. Sending the same proposals again changes nothing.
+
+        Raises:
+            TooLarge: There are too many proposals; none was applied.
+            StoreUnavailable: Neo4j is away or did not finish; it may be tried again.
+        """
+        if len(proposals) > self._limits.batch_items:
+            raise TooLarge(f"{len(proposals)} proposals in one request; the limit is {self._limits.batch_items}")
+        answers: dict[int, Answer] = {}
+        changes: dict[int, Change] = {}
+        for index, proposal in enumerate(proposals):
+            try:
+                changes[index] = self._validator.validate(proposal)
+            except GraphsvcError as error:
+                answers[index] = error
+        if changes:
+            answers.update(zip(changes, await self._write(list(changes.values()), actor), strict=True))
+        self._report([answers[index] for index in range(len(proposals))])
+        return [answers[index] for index in range(len(proposals))]
+
+    async def _write(self, changes: Sequence[Change], actor: str) -> list[Answer]:
+        with store_errors():
+            async for attempt in stamina.retry_context(
+                on=_retry_policy(), attempts=None, timeout=self._neo4j.retry_time_s, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05
+            ):  # fmt: skip
+                with attempt:
+                    return await self._attempt(changes, Stamp(actor, time.time_ns() // 1_000_000))
+        raise AssertionError("stamina either returns or raises")
+
+    async def _attempt(self, changes: Sequence[Change], stamp: Stamp) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        async with (
+            self._driver.session(database=self._neo4j.database) as session,
+            await session.begin_transaction(timeout=self._neo4j.tx_timeout_s) as tx,
+        ):
+            for step in steps(changes):
+                answers.update(zip(step, await self._step(tx, [changes[i] for i in step], stamp), strict=True))
+            await tx.commit()
+        return [answers[index] for index in range(len(changes))]
+
+    async def _step(self, tx: AsyncTransaction, changes: Sequence[Change], stamp: Stamp) -> list[Answer]:
+        """Read, decide, write; everything between the read and the write is pure."""
+        states = await writer.lock(tx, self._locks(changes))
+        stored = await writer.points(tx, [{"index": i, **point_key(c)} for i, c in enumerate(changes) if _is_point(c)])
+        planner = Planner(self._registry, states, stamp, self._limits.aspect_edges)
+        answers = [planner.plan(change, stored.get(index)) for index, change in enumerate(changes)]
+        refused = {c.urn.text for c, answer in zip(changes, answers, strict=True) if isinstance(answer, GraphsvcError)}
+        planner.operations.loose.update(urn for urn in refused if not states[urn].exists)
+        await writer.apply(tx, planner.operations)
+        return answers
+
+    def _locks(self, changes: Sequence[Change]) -> Mapping[str, Lock]:
+        wanted: dict[str, set[str] | None] = {}
+        for change in changes:
+            if change.deletes_entity:
+                wanted[change.urn.text] = None
+            elif (names := wanted.setdefault(change.urn.text, set())) is not None:
+                names.add(change.aspect)
+        urns = {change.urn.text: change.urn for change in changes}
+        return {
+            text: lock_of(urns[text], self._registry, None if names is None else frozenset(names))
+            for text, names in wanted.items()
+        }
+
+    def _report(self, answers: Sequence[Answer]) -> None:
+        applied = [answer for answer in answers if isinstance(answer, Applied)]
+        unmodelled = sorted({answer.aspect for answer in applied if not answer.modelled})
+        if unmodelled:
+            log.warning("stored aspects that the model does not know", aspects=unmodelled)
+        if len(applied) < len(answers):
+            first = next(answer for answer in answers if isinstance(answer, GraphsvcError))
+            log.warning("refused proposals", refused=len(answers) - len(applied), of=len(answers), first=str(first))
+
+
+def _is_point(change: Change) -> bool:
+    return change.spec is not None and change.spec.timeseries
+
+
+def _retry_policy() -> Callable[[Exception], bool]:
+    """
+    Which failures a new transaction may cure.
+
+    Deadlocks and the like, until time is up: they are the writers' own doing. A node that another writer removed
+    between our look and our edge. A lost connection once, since a restarted server leaves dead ones in the pool; if the
+    server does not answer then, the caller is told so at once. An unclear commit, since writing again is harmless.
+    """
+    lost = 0
+
+    def retry(exc: Exception) -> bool:
+        nonlocal lost
+        if isinstance(exc, ServiceUnavailable | SessionExpired | IncompleteCommit | OSError):
+            lost += 1
+            return lost <= 1
+        if isinstance(exc, Neo4jError):
+            return exc.is_retryable() or exc.code == NODE_IS_GONE
+        return isinstance(exc, DriverError) and exc.is_retryable()
+
+    return retry
