@@ -13,6 +13,7 @@ GraphsvcError
 + PreconditionFailed   412  dead-letter  an If-… header of the proposal does not hold
 + BadRequest           400  dead-letter  the request around the proposals is malformed
 + NotFound             404  dead-letter  the thing asked for does not exist
++ UnsupportedMediaType 415  dead-letter  the body does not call itself JSON
 + TooLarge             413  dead-letter  a limit on size was passed
 + Unauthorized         401  dead-letter  no token, or a wrong one
 + StoreUnavailable     503  retry        Neo4j is away; the same input may work later
@@ -101,6 +102,13 @@ class TooLarge(GraphsvcError):
     """A body, a batch or an aspect passes its limit; the message says which and by how much."""
 
     status = 413
+    fate = "dead-letter"
+
+
+class UnsupportedMediaType(GraphsvcError):
+    """The body does not call itself JSON."""
+
+    status = 415
     fate = "dead-letter"
 
 

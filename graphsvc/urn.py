@@ -14,8 +14,7 @@ from graphsvc.errors import BadUrn
 MAX_URN_BYTES = 8_000  # Neo4j's range index refuses keys of more than about 8 kB; DataHub's own limit is 512
 PREFIX = "urn:li:"
 _HEAD = re.compile(r"urn:li:([A-Za-z][A-Za-z0-9_]*):(.+)", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ def split_tuple(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: Parentheses do not match.
     """
+    if "(" not in text and ")" not in text:
+        return tuple(text.split(","))
     parts: list[str] = []
     depth = start = 0
     for index, char in enumerate(text):
@@ -62,10 +63,10 @@ def split_tuple(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=65_536)
 def _parse(text: str) -> Urn | str:
     """The parsed URN, or why it is none."""
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_URN_BYTES:
-        return f"longer than {MAX_URN_BYTES} bytes"
-    if _CONTROL.search(text) or _SURROGATE.search(text):
+    if _FORBIDDEN.search(text):
         return "holds a control character or half a surrogate pair"
+    if 4 * len(text) > MAX_URN_BYTES and len(text.encode()) > MAX_URN_BYTES:
+        return f"longer than {MAX_URN_BYTES} bytes"
     if text != text.strip():
         return "starts or ends with white space"
     head = _HEAD.fullmatch(text)

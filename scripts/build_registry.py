@@ -39,7 +39,14 @@ KEPT = {
         "properties",
         "via",
     ),
-    "Searchable": ("fieldName", "fieldType", "boostScore", "enableAutocomplete", "queryByDefault", "fieldNameAliases"),
+    "Searchable": (
+        "fieldName",
+        "fieldType",
+        "boostScore",
+        "enableAutocomplete",
+        "queryByDefault",
+        "fieldNameAliases",
+    ),
 }
 
 
@@ -115,13 +122,19 @@ class Schemas:
                     found.setdefault((kind, "/".join((*here, *relative))), annotation)
             self._descend(field["type"], field["__namespace__"], here, within, found)
 
-    def _descend(self, schema: Any, namespace: str, path: tuple[str, ...], within: tuple[str, ...], found: Found) -> None:
+    def _descend(
+        self, schema: Any, namespace: str, path: tuple[str, ...], within: tuple[str, ...], found: Found
+    ) -> None:
         schema = self.resolve(schema, namespace)
         if isinstance(schema, list):
             members = [member for member in schema if member != "null"]
             for member in members:
                 named = self.resolve(member, namespace)
-                key = (wire_name(named["__name__"]),) if len(members) > 1 and isinstance(named, dict) and "__name__" in named else ()
+                key = (
+                    (wire_name(named["__name__"]),)
+                    if len(members) > 1 and isinstance(named, dict) and "__name__" in named
+                    else ()
+                )
                 self._descend(member, namespace, (*path, *key), within, found)
         elif isinstance(schema, dict):
             if schema["type"] == "record":
@@ -136,12 +149,12 @@ class Schemas:
         A type in the registry's short form.
 
         Primitives and enums are strings ("string", "long", "enum"); a record is "@" and its wire name; `["array", T]`, `["map", T]`;
-        `{"member": T}` is a union of several members, on the wire an object with one of these keys. Null is left out.
+        `{"member": T}` is a union, on the wire an object with one of these keys. A union with null alone is an optional field.
         """
         schema = self.resolve(schema, namespace)
         if isinstance(schema, list):
             members = [member for member in schema if member != "null"]
-            if len(members) == 1:
+            if len(members) == 1 and "null" in schema:
                 return self.type_of(members[0], namespace)
             return {self._member_name(m, namespace): self.type_of(m, namespace) for m in members}
         if isinstance(schema, str):
@@ -202,7 +215,9 @@ def build(folder: Path) -> tuple[Json, Json, Json]:
             "record": wire_name(root["__name__"]),
             **({"timeseries": True} if about.get("type") == "timeseries" else {}),
             **({"keyFor": about["keyForEntity"]} if "keyForEntity" in about else {}),
-            "relationships": [kept(kind, path, a) for (kind, path), a in found.items() if kind == "Relationship"],
+            "relationships": [
+                kept(kind, path, a) for (kind, path), a in found.items() if kind == "Relationship"
+            ],
             "searchable": [kept(kind, path, a) for (kind, path), a in found.items() if kind == "Searchable"],
         }
         if "keyForEntity" in about:
@@ -217,7 +232,10 @@ def build(folder: Path) -> tuple[Json, Json, Json]:
 
 
 def lines(entries: Json) -> str:
-    rows = (f"{json.dumps(name)}: {json.dumps(entries[name], separators=(', ', ': '))}" for name in sorted(entries))
+    rows = (
+        f"{json.dumps(name)}: {json.dumps(entries[name], separators=(', ', ': '))}"
+        for name in sorted(entries)
+    )
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 

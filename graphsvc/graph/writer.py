@@ -34,12 +34,12 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Lock]) -> dict[str, Ent
         }
         for index, urn in enumerate(order)
     ]
-    states: dict[str, EntityState] = {}
     result = await tx.run(query("write/lock_entities"), rows=rows)
-    async for index, exists, name, version, value, system, created_at, deleted in result:
-        state = states.setdefault(order[index], EntityState(exists))
-        if name is not None:
-            state.aspects[name] = AspectState(version, value, system, created_at, deleted)
+    record = await result.single(strict=True)
+    known = set(record["known"])
+    states = {urn: EntityState(index in known) for index, urn in enumerate(order)}
+    for index, name, version, value, system, created_at, deleted in record["states"]:
+        states[order[index]].aspects[name] = AspectState(version, value, system, created_at, deleted)
     return states
 
 
@@ -48,7 +48,7 @@ async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
     if not rows:
         return {}
     result = await tx.run(query("write/read_points"), rows=rows)
-    return {index: value async for index, value in result}
+    return dict((await result.single(strict=True))["points"])
 
 
 async def apply(tx: AsyncTransaction, operations: Operations) -> None:

@@ -9,14 +9,15 @@ import orjson
 from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
 from graphsvc.graph.operations import AspectState, EntityState, Operations, Row
 from graphsvc.graph.registry import AspectSpec, Registry
-from graphsvc.ingest.mapping import Edge, edges_of, key_value, node_of
+from graphsvc.graph.registry.keys import key_value
+from graphsvc.ingest.mapping import Edge, edges_of, node_of
 from graphsvc.ingest.validate import Change, canonical
 from graphsvc.urn import parse_urn
 
 NO_RUN = "no-run-id-provided"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Applied:
     """
     A proposal that landed.
@@ -130,6 +131,8 @@ class Planner:
         key = self._aspect_node(entity.key_aspect, 1, canonical(value), change.system)
         self._added(urn.text)["aspects"].append(key)
         spec = self._registry.aspects[entity.key_aspect]
+        if not spec.edges:
+            return
         for edge in edges_of(urn, spec, value, self._edge_limit):
             self._create(edge, spec.name, urn.text, change.system)
 
@@ -223,7 +226,7 @@ class Planner:
         row = {"source": edge.source, "target": edge.target, "properties": properties}
         self.operations.created.setdefault(edge.type, []).append(row)
         for end in (edge.source, edge.target):
-            if end != owner and end not in self.operations.ends:
+            if end not in self._states and end not in self.operations.ends:
                 self.operations.ends[end] = node_of(parse_urn(end), self._registry)
 
     def _remove(self, edge: Edge, aspect: str, owner: str) -> None:
@@ -294,6 +297,9 @@ def steps(changes: Sequence[Change]) -> list[list[int]]:
     Returns:
         Indexes into `changes`, in order within each step. Changes to one aspect keep their order over the steps.
     """
+    slots = {(change.urn.text, _slot(change)) for change in changes}
+    if len(slots) == len(changes) and not any(change.deletes_entity for change in changes):
+        return [list(range(len(changes)))]
     levels: dict[tuple[str, str], int] = {}  # (urn, aspect) -> the step of its last change
     tops: dict[str, int] = {}  # urn -> the last step that touches it
     floors: dict[str, int] = {}  # urn -> the first step behind its deletion
@@ -351,6 +357,8 @@ def _succeeded(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
 
     Repeating it changes nothing, and an old message that is sent again does not set `lastObserved` back.
     """
+    if not old:
+        return dict(new)
     merged = {**old, **new}
     if "lastObserved" in merged:
         merged["lastObserved"] = max(old.get("lastObserved", 0), new.get("lastObserved", 0))

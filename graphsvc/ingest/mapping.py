@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
 
 from graphsvc.errors import BadValue
 from graphsvc.graph.operations import Lock, Row
-from graphsvc.graph.registry import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry, label_of
+from graphsvc.graph.registry import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry
+from graphsvc.graph.registry.keys import key_value, name_in
 from graphsvc.urn import Urn, parse_urn, schema_field_urn
 
 COLUMN_EDGE = "DownstreamOf"
 LONG_LIMIT = 2**63
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Edge:
     """
     One relationship that an aspect declares.
@@ -40,17 +40,6 @@ class Edge:
         return self.type, self.source, self.target, self.via
 
 
-def key_value(entity: EntitySpec, urn: Urn) -> dict[str, str]:
-    """
-    The key aspect that a URN stands for, e.g. `{"platform": …, "name": …, "origin": …}`.
-
-    Parts are percent-decoded, as DataHub does when it turns a URN into a key.
-    """
-    if len(entity.key_fields) == 1:
-        return {entity.key_fields[0]: unquote(",".join(urn.parts))}
-    return {field: unquote(part) for field, part in zip(entity.key_fields, urn.parts, strict=True)}
-
-
 @lru_cache(maxsize=65_536)
 def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
     """Properties of a node about which only the URN is known."""
@@ -64,7 +53,7 @@ def node_of(urn: Urn, registry: Registry) -> Row:
     entity = registry.entities.get(urn.entity_type)
     return {
         "urn": urn.text,
-        "labels": [label_of(entity.name)] if entity else [],
+        "labels": [entity.label] if entity else [],
         "properties": _bare(urn, entity),
     }
 
@@ -95,13 +84,15 @@ def edges_of(owner: Urn, spec: AspectSpec, value: Mapping[str, Any], limit: int)
     """
     found: dict[tuple[str, str, str, str], Edge] = {}
     for edge_spec in spec.edges:
+        if value.get(edge_spec.path[0]) is None:
+            continue
         for edge in _declared(owner, spec.name, edge_spec, value):
             found.setdefault(edge.key, edge)
             if edge_spec.mirror:
                 mirror = Edge(edge_spec.mirror, edge.target, edge.source, edge.via, _mirrored(edge, edge_spec.name))
                 found.setdefault(mirror.key, mirror)
         _check_count(spec.name, len(found), limit)
-    if spec.column_lineage:
+    if spec.column_lineage and value.get(spec.column_lineage) is not None:
         for edge in _column_lineage(owner, spec, value):
             found.setdefault(edge.key, edge)
             if len(found) > limit:
@@ -121,11 +112,11 @@ def _mirrored(edge: Edge, name: str) -> Mapping[str, Any]:
 
 def _declared(owner: Urn, aspect: str, spec: EdgeSpec, value: Mapping[str, Any]) -> Iterator[Edge]:
     """Edges of one annotation; details are taken from the list item in which the target stands."""
-    prefix, rest = _item_path(spec.path)
-    own = {name: path[len(prefix) :] for name, path in spec.details.items() if path[: len(prefix)] == prefix}
+    prefix, rest, own = _item_paths(spec)
+    where = f"{aspect}/{'/'.join(spec.path)}"
     for item in _at(value, prefix, aspect):
         for target in _at(item, rest, aspect):
-            urn = parse_urn(target, f"{aspect}/{'/'.join(spec.path)}")
+            urn = parse_urn(target, where)
             details = _details(item, own, aspect)
             via = details.pop("via", "")
             if spec.lineage and spec.upstream:
@@ -133,23 +124,27 @@ def _declared(owner: Urn, aspect: str, spec: EdgeSpec, value: Mapping[str, Any])
             yield Edge(spec.name, owner.text, urn.text, via, details)
 
 
-@lru_cache(maxsize=1024)
-def _item_path(path: Path) -> tuple[Path, Path]:
-    """Split a path behind its last `*`: where the items are, and where the target is in an item."""
+@lru_cache(maxsize=4096)
+def _item_paths(spec: EdgeSpec) -> tuple[Path, Path, Mapping[str, Path]]:
+    """Split an edge's paths behind the last `*`: where the items are, where the target and the details are in one."""
+    path = spec.path
     cut = len(path) - path[::-1].index("*") if "*" in path else 0
-    return path[:cut], path[cut:]
+    own = {name: other[cut:] for name, other in spec.details.items() if other[:cut] == path[:cut]}
+    return path[:cut], path[cut:], own
 
 
 def _details(item: Any, paths: Mapping[str, Path], aspect: str) -> dict[str, Any]:
     details: dict[str, Any] = {}
     for name, path in paths.items():
-        for found in _at(item, path, aspect):
-            if name == "properties" and isinstance(found, dict):
-                details[name] = [f"{key}={text}" for key, text in sorted(found.items())]
-            elif name == "via":
-                details[name] = parse_urn(found, f"{aspect}/{'/'.join(path)}").text
-            elif isinstance(found, str) or (isinstance(found, int) and 0 < found < LONG_LIMIT):
-                details[name] = found  # a time of 0 is DataHub's default for "not known"
+        found = _one(item, path, aspect)
+        if found is None:
+            continue
+        if name == "properties" and isinstance(found, dict):
+            details[name] = [f"{key}={text}" for key, text in sorted(found.items())]
+        elif name == "via":
+            details[name] = parse_urn(found, f"{aspect}/{'/'.join(path)}").text
+        elif isinstance(found, str) or (isinstance(found, int) and 0 < found < LONG_LIMIT):
+            details[name] = found  # a time of 0 is DataHub's default for "not known"
     return details
 
 
@@ -182,37 +177,34 @@ def _columns(entry: Mapping[str, Any], side: str, where: str) -> Iterator[str]:
 
 
 def _input_field(owner: Urn, entry: Mapping[str, Any], where: str) -> Iterator[Edge]:
-    field_path = next(iter(_at(entry, ("schemaField", "fieldPath"), where)), None)
+    field_path = _one(entry, ("schemaField", "fieldPath"), where)
     target = entry.get("schemaFieldUrn")
     if isinstance(field_path, str) and field_path and target is not None:
         source = parse_urn(schema_field_urn(owner.text, field_path), f"{where}/*/schemaField/fieldPath").text
         yield Edge(COLUMN_EDGE, source, parse_urn(target, f"{where}/*/schemaFieldUrn").text, "", {"lineage": True})
 
 
-def _at(value: Any, path: Path, aspect: str) -> Iterator[Any]:
+def _at(value: Any, path: Path, aspect: str) -> list[Any]:
     """
     Everything that a path leads to; nothing where a part of it is absent or null.
 
     Raises:
         BadValue: A part of the path meets a value of another shape.
     """
-    if value is None:
-        return
-    if not path:
-        yield value
-        return
-    head, rest = path[0], path[1:]
-    if head == "*":
-        if isinstance(value, dict):
-            value = value.values()
-        elif not isinstance(value, list):
-            raise BadValue(f"{aspect}: a list or map was expected before {'/'.join(rest) or 'the end'}")
-        for item in value:
-            yield from _at(item, rest, aspect)
-    elif isinstance(value, dict):
-        yield from _at(value.get(head), rest, aspect)
-    else:
-        raise BadValue(f"{aspect}: an object with {head!r} was expected")
+    found = [] if value is None else [value]
+    for head in path:
+        if not found:
+            break
+        try:
+            if head == "*":
+                inner = [item for holder in found for item in (holder if type(holder) is list else holder.values())]
+            else:
+                inner = [holder.get(head) for holder in found]
+        except AttributeError:
+            wanted = "a list or map" if head == "*" else f"an object with {head!r}"
+            raise BadValue(f"{aspect}: {wanted} was expected on the way to {'/'.join(path)}") from None
+        found = [item for item in inner if item is not None]
+    return found
 
 
 def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
@@ -233,16 +225,11 @@ def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str,
     """
     properties = _projected(entity, aspect, value)
     if entity.naming is not None and entity.naming[0] == aspect:
-        named = (found for path in entity.naming[1] for found in _at(value, path, aspect))
+        named = (_one(value, path, aspect) for path in entity.naming[1])
         properties["name"] = next((name for name in named if isinstance(name, str) and name), None) or name_in(
             urn, entity
         )
     return properties
-
-
-def name_in(urn: Urn, entity: EntitySpec) -> str:
-    """The readable part of a URN: a dataset's name, a job's id."""
-    return key_value(entity, urn)[entity.key_fields[entity.name_part]]
 
 
 def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
@@ -250,18 +237,33 @@ def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row
 
 
 def _property(field: FieldSpec, value: Mapping[str, Any], aspect: str) -> Any:
-    if field.many and field.path[-1] == "*" and isinstance(holder := _first(value, field.path[:-1], aspect), dict):
-        return [f"{key}={item}" for key, item in sorted(holder.items())] or None
-    found = [item for item in _at(value, field.path, aspect) if _storable(item)]
-    if not found:
+    if value.get(field.path[0]) is None:
         return None
     if not field.many:
-        return found[0]
-    return _one_kind(list(dict.fromkeys(found)))
+        found = _one(value, field.path, aspect)
+        return found if _storable(found) else None
+    if field.path[-1] == "*" and "*" not in field.path[:-1]:
+        holder = _one(value, field.path[:-1], aspect)
+        if isinstance(holder, dict):
+            return [f"{key}={item}" for key, item in sorted(holder.items())] or None
+    items = [item for item in _at(value, field.path, aspect) if _storable(item)]
+    return _one_kind(list(dict.fromkeys(items))) if items else None
 
 
-def _first(value: Any, path: Path, aspect: str) -> Any:
-    return next(iter(_at(value, path, aspect)), None)
+def _one(value: Any, path: Path, aspect: str) -> Any:
+    """
+    What a path without `*` leads to; None where a part of it is absent or null.
+
+    Raises:
+        BadValue: A part of the path meets a value of another shape.
+    """
+    for head in path:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise BadValue(f"{aspect}: an object with {head!r} was expected on the way to {'/'.join(path)}")
+        value = value.get(head)
+    return value
 
 
 def _storable(item: Any) -> bool:

@@ -1,13 +1,9 @@
 """The Metadata Change Proposal on the wire: JSON from REST and files, a dict from Avro, one class."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
-_ESCAPED = re.compile(r"\\u[0-9a-fA-F]{4}")
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class GenericAspect(BaseModel):
@@ -51,28 +47,10 @@ class Proposal(BaseModel):
     )
     aspect_name: str | None = Field(None, alias="aspectName")
     aspect: GenericAspect | None = None
-    system_metadata: dict[str, Any] | None = Field(None, alias="systemMetadata")
+    system_metadata: dict[str, Any] | str | None = Field(
+        None, alias="systemMetadata", description="An object; JSON text is taken too, as `datahub put --run-id` sends it."
+    )
     headers: dict[str, str] | None = Field(None, description="Preconditions: If-Version-Match, If-None-Match …")
-
-    @field_validator("entity_urn")
-    @classmethod
-    def _unescape(cls, urn: str | None) -> str | None:
-        """DataHub's client escapes non-ASCII URNs of single proposals twice (WIRE.md 1.4): `\\u00e9` arrives as text."""
-        if urn is None or "\\u" not in urn:
-            return urn
-        units = _ESCAPED.sub(lambda found: chr(int(found.group()[2:], 16)), urn)
-        return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-    @field_validator("system_metadata", mode="before")
-    @classmethod
-    def _system_metadata_as_text(cls, value: Any) -> Any:
-        """`datahub put --run-id` sends it as JSON text."""
-        if isinstance(value, str | bytes):
-            try:
-                return orjson.loads(value)
-            except orjson.JSONDecodeError as exc:
-                raise ValueError(f"systemMetadata is text, but not JSON: {exc}") from exc
-        return value
 
 
 def proposal_of(urn: str, aspect: str, value: Mapping[str, Any], **more: Any) -> Proposal:

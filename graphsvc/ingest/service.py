@@ -51,12 +51,12 @@ class IngestService:
         self._limits = limits
         self._validator = Validator(registry, ingest, limits)
 
-    async def ingest(self, proposals: Sequence[Proposal], actor: str = UNKNOWN_ACTOR) -> list[Answer]:
+    async def ingest(self, proposals: Sequence[Proposal | GraphsvcError], actor: str = UNKNOWN_ACTOR) -> list[Answer]:
         """
         Apply the proposals that can be applied, in one transaction, in their order.
 
         Args:
-            proposals: Any number up to `limits.batch_items`.
+            proposals: Any number up to `limits.batch_items`. An error stands for one that could not even be decoded.
             actor: URN that is noted as the writer.
 
         Returns:
@@ -72,6 +72,9 @@ class IngestService:
         answers: dict[int, Answer] = {}
         changes: dict[int, Change] = {}
         for index, proposal in enumerate(proposals):
+            if isinstance(proposal, GraphsvcError):
+                answers[index] = proposal
+                continue
             try:
                 changes[index] = self._validator.validate(proposal)
             except GraphsvcError as error:

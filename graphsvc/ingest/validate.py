@@ -1,5 +1,6 @@
 """Pure: a proposal against the registry, before any I/O. What passes is a Change; what does not says why."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,11 +21,13 @@ from graphsvc.errors import (
 )
 from graphsvc.graph.operations import Row
 from graphsvc.graph.registry import AspectSpec, EntitySpec, Registry
+from graphsvc.graph.registry.keys import key_value
 from graphsvc.graph.registry.values import ValueChecker
-from graphsvc.ingest.mapping import Edge, edges_of, key_value, properties_of
+from graphsvc.ingest.mapping import Edge, edges_of, properties_of
 from graphsvc.ingest.proposal import GenericAspect, Proposal
 from graphsvc.urn import Urn, parse_urn
 
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 CHANGE_TYPES = frozenset({"UPSERT", "CREATE", "CREATE_ENTITY", "UPDATE", "DELETE"})
 PRECONDITIONS = frozenset({"if-version-match", "if-none-match"})
 UNSUPPORTED_PRECONDITIONS = frozenset({"if-modified-since", "if-unmodified-since"})
@@ -32,7 +35,7 @@ JSON_CONTENT_TYPE = "application/json"
 LONG_MAX = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """
     A proposal that passed: what it means, decoded.
@@ -93,8 +96,7 @@ class Validator:
             )
         urn, entity = self._entity(proposal)
         headers = _headers(proposal.headers)
-        system = {key: value for key, value in (proposal.system_metadata or {}).items() if value is not None}
-        _check_system(system)
+        system = _system(proposal.system_metadata)
         aspect = proposal.aspect_name or (entity.key_aspect if change_type == "DELETE" else "")
         spec = self._aspect(entity, aspect)
         value: Mapping[str, Any] = {}
@@ -133,6 +135,8 @@ class Validator:
         text = proposal.entity_urn
         if text is None:
             text = self._urn_of_key(proposal)
+        if "\\u" in text:
+            text = _unescape(text)
         urn = parse_urn(text, "entityUrn")
         entity = self._registry.entities.get(urn.entity_type)
         if entity is None:
@@ -199,6 +203,12 @@ class Validator:
         return value
 
 
+def _unescape(urn: str) -> str:
+    """DataHub's client escapes non-ASCII URNs of single proposals twice: `\\u00e9` arrives as text (WIRE.md 1.4)."""
+    units = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), urn)
+    return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def canonical(value: Mapping[str, Any]) -> str:
     """
     JSON text that is equal for equal values: sorted keys, no white space.
@@ -226,13 +236,25 @@ def _headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
     return {name: value for name, value in lower.items() if name in PRECONDITIONS}
 
 
-def _check_system(system: Mapping[str, Any]) -> None:
+def _system(given: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
+    """systemMetadata without nulls, checked where graphsvc itself reads it."""
+    if isinstance(given, str):
+        try:
+            given = orjson.loads(given)
+        except orjson.JSONDecodeError as exc:
+            raise BadProposal(f"systemMetadata is text, but not JSON: {exc}") from exc
+        if not isinstance(given, dict):
+            raise BadProposal("systemMetadata is text, but not of a JSON object")
+    if not given:
+        return {}
+    system = {key: value for key, value in given.items() if value is not None}
     observed = system.get("lastObserved", 0)
     if not isinstance(observed, int) or isinstance(observed, bool) or not 0 <= observed <= LONG_MAX:
         raise BadProposal("systemMetadata.lastObserved is not a number of milliseconds")
     for name in ("runId", "lastRunId", "pipelineName"):
         if not isinstance(system.get(name, ""), str):
             raise BadProposal(f"systemMetadata.{name} is not a string")
+    return system
 
 
 def _check_timeseries(spec: AspectSpec, change_type: str, value: Mapping[str, Any]) -> None:

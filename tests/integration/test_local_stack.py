@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ from neo4j import GraphDatabase
 from neo4j.exceptions import ClientError
 
 from graphsvc.errors import ConfigError
-from graphsvc.local.process import Server, ServerDied
+from graphsvc.local import aot
+from graphsvc.local.jars import JarSource, default_cache, ensure_jars
+from graphsvc.local.process import Server, ServerDied, java
 from graphsvc.local.stack import Endpoints, LocalStack
 
 WRITER = """
@@ -169,6 +172,18 @@ def test_a_killed_owner_leaves_no_orphan_and_a_good_store(tmp_path: Path) -> Non
     with LocalStack(tmp_path, kafka=True, neo4j_ports=(0, 0), kafka_port=0) as stack:
         assert cypher(stack.endpoints, "MATCH (n:Late) RETURN count(n)") == [[1]]
         assert consume(stack.endpoints.kafka_bootstrap or "") == b"kept"
+
+
+def test_a_halted_training_leaves_nothing(tmp_path: Path) -> None:
+    """Java's cache appears whole or not at all, and its making ends within moments when the stack stops."""
+    halt = threading.Event()
+    halt.set()
+
+    made = aot.train(java(), ensure_jars("neo4j", JarSource(default_cache())), tmp_path, halt)
+
+    assert not made
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not psutil.Process().children()
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:

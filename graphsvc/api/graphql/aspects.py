@@ -1,0 +1,334 @@
+"""Aspects that many entity types share, each as a class to mix into the types that carry it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.entity import Entity, referred
+from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, stamp, text, view
+from graphsvc.urn import parse_urn
+
+if TYPE_CHECKING:
+    from graphsvc.api.graphql.types import (
+        Container,
+        CorpUser,
+        DataPlatform,
+        DataPlatformInstance,
+        Domain,
+        GlossaryTerm,
+        OwnershipTypeEntity,
+        Tag,
+    )
+
+_TYPES = strawberry.lazy("graphsvc.api.graphql.types")
+# Entity types whose key begins with a platform's bare name, or hides it one URN deeper.
+_BARE_PLATFORM = frozenset({"chart", "dashboard", "dataFlow", "notebook"})
+PLATFORM_URN = "urn:li:dataPlatform:"
+
+
+@described
+class Owner:
+    """A user or group that owns an entity."""
+
+    owner: Entity
+    type: str | None
+    ownership_type: Annotated["OwnershipTypeEntity", _TYPES] | None
+    associated_urn: str
+
+
+@described
+class Ownership:
+    """Who owns an entity."""
+
+    owners: list[Owner]
+    last_modified: AuditStamp | None
+
+
+@described
+class TagAssociation:
+    """A tag on something."""
+
+    tag: Annotated["Tag", _TYPES]
+    context: str | None
+    associated_urn: str
+
+
+@described
+class GlobalTags:
+    """Tags on something."""
+
+    tags: list[TagAssociation]
+
+
+@described
+class GlossaryTermAssociation:
+    """A glossary term on something."""
+
+    term: Annotated["GlossaryTerm", _TYPES]
+    context: str | None
+    actor: Annotated["CorpUser", _TYPES] | None
+    associated_urn: str
+
+
+@described
+class GlossaryTerms:
+    """Glossary terms on something."""
+
+    terms: list[GlossaryTermAssociation]
+    audit_stamp: AuditStamp | None
+
+
+@described
+class DomainAssociation:
+    """The domain that an entity belongs to."""
+
+    domain: Annotated["Domain", _TYPES]
+    associated_urn: str
+
+
+@described
+class Status:
+    """Whether an entity is soft-deleted."""
+
+    removed: bool
+
+
+@described
+class Deprecation:
+    """Whether an entity should no longer be used, and what to know about that."""
+
+    deprecated: bool
+    decommission_time: Long | None
+    note: str | None
+    actor: str | None
+    replacement: Entity | None
+
+
+@described
+class InstitutionalMemoryMetadata:
+    """A link to what people wrote about an entity elsewhere."""
+
+    url: str | None
+    label: str | None
+    description: str | None
+    author: Annotated["CorpUser", _TYPES] | None
+    created: AuditStamp | None
+    associated_urn: str
+
+
+@described
+class InstitutionalMemory:
+    """Links to what people wrote about an entity elsewhere."""
+
+    elements: list[InstitutionalMemoryMetadata]
+
+
+@described
+class SubTypes:
+    """What kind of its type an entity is: Table, View, Model …"""
+
+    type_names: list[str] | None
+
+
+def tags(value: Json, urn: str) -> GlobalTags | None:
+    """A `globalTags` value, or the field of that name."""
+    if not isinstance(value, dict):
+        return None
+    found = [(referred(item.get("tag"), "tag"), item) for item in records(value.get("tags"))]
+    return GlobalTags(
+        tags=[
+            TagAssociation(tag=tag, context=text(item.get("context")), associated_urn=urn)
+            for tag, item in found
+            if tag is not None
+        ]
+    )
+
+
+def terms(value: Json, urn: str) -> GlossaryTerms | None:
+    """A `glossaryTerms` value, or the field of that name."""
+    if not isinstance(value, dict):
+        return None
+    found = [(referred(item.get("urn"), "glossaryTerm"), item) for item in records(value.get("terms"))]
+    return GlossaryTerms(
+        terms=[
+            GlossaryTermAssociation(
+                term=term,
+                context=text(item.get("context")),
+                actor=referred(item.get("actor"), "corpuser"),
+                associated_urn=urn,
+            )
+            for term, item in found
+            if term is not None
+        ],
+        audit_stamp=stamp(value.get("auditStamp")),
+    )
+
+
+def platform_urn(urn: str) -> str | None:
+    """The platform that a URN's key names; None where it names none."""
+    parsed = parse_urn(urn)
+    first = parsed.parts[0]
+    if first.startswith(PLATFORM_URN):
+        return first
+    if parsed.entity_type in _BARE_PLATFORM:
+        return PLATFORM_URN + first
+    return platform_urn(first) if parsed.entity_type == "dataJob" and first.startswith("urn:li:") else None
+
+
+@strawberry.type
+class HasOwnership(Entity):
+    """`ownership`."""
+
+    @strawberry.field(description="Who owns the entity.")
+    async def ownership(self, info: Info) -> Ownership | None:
+        """Null if nobody said."""
+        value = await info.context.loaders.value(self.urn, "ownership")
+        if value is None:
+            return None
+        found = [(referred(item.get("owner")), item) for item in records(value.get("owners"))]
+        return Ownership(
+            owners=[
+                Owner(
+                    owner=owner,
+                    type=text(item.get("type")),
+                    ownership_type=referred(item.get("typeUrn"), "ownershipType"),
+                    associated_urn=self.urn,
+                )
+                for owner, item in found
+                if owner is not None
+            ],
+            last_modified=stamp(value.get("lastModified")),
+        )
+
+
+@strawberry.type
+class HasTags(Entity):
+    """`globalTags`."""
+
+    @strawberry.field(description="Tags on the entity.")
+    async def tags(self, info: Info) -> GlobalTags | None:
+        """Null if the aspect is not there."""
+        return tags(await info.context.loaders.value(self.urn, "globalTags"), self.urn)
+
+
+@strawberry.type
+class HasTerms(Entity):
+    """`glossaryTerms`."""
+
+    @strawberry.field(description="Glossary terms on the entity.")
+    async def glossary_terms(self, info: Info) -> GlossaryTerms | None:
+        """Null if the aspect is not there."""
+        return terms(await info.context.loaders.value(self.urn, "glossaryTerms"), self.urn)
+
+
+@strawberry.type
+class HasDomain(Entity):
+    """`domains`."""
+
+    @strawberry.field(description="The domain that the entity belongs to; the first, if there are several.")
+    async def domain(self, info: Info) -> DomainAssociation | None:
+        """Null if it has none."""
+        value = await info.context.loaders.value(self.urn, "domains") or {}
+        urns = value.get("domains")
+        domain = referred(urns[0], "domain") if isinstance(urns, list) and urns else None
+        return None if domain is None else DomainAssociation(domain=domain, associated_urn=self.urn)
+
+
+@strawberry.type
+class HasContainer(Entity):
+    """`container`."""
+
+    @strawberry.field(description="The container that the entity stands in.")
+    async def container(self, info: Info) -> Annotated["Container", _TYPES] | None:
+        """Null if it stands in none."""
+        value = await info.context.loaders.value(self.urn, "container") or {}
+        found: Container | None = referred(value.get("container"), "container")
+        return found
+
+
+@strawberry.type
+class HasStatus(Entity):
+    """`status`."""
+
+    @strawberry.field(description="Whether the entity is soft-deleted.")
+    async def status(self, info: Info) -> Status | None:
+        """Null if nobody said."""
+        value = await info.context.loaders.value(self.urn, "status")
+        return None if value is None else Status(removed=value.get("removed") is True)
+
+
+@strawberry.type
+class HasDeprecation(Entity):
+    """`deprecation`."""
+
+    @strawberry.field(description="Whether the entity should no longer be used.")
+    async def deprecation(self, info: Info) -> Deprecation | None:
+        """Null if nobody said."""
+        value = await info.context.loaders.value(self.urn, "deprecation")
+        if value is None:
+            return None
+        return view(
+            Deprecation,
+            value,
+            deprecated=value.get("deprecated") is True,
+            replacement=referred(value.get("replacement")),
+        )
+
+
+@strawberry.type
+class HasMemory(Entity):
+    """`institutionalMemory`."""
+
+    @strawberry.field(description="Links to what people wrote about the entity elsewhere.")
+    async def institutional_memory(self, info: Info) -> InstitutionalMemory | None:
+        """Null if the aspect is not there."""
+        value = await info.context.loaders.value(self.urn, "institutionalMemory")
+        if value is None:
+            return None
+        return InstitutionalMemory(elements=[_memory(item, self.urn) for item in records(value.get("elements"))])
+
+
+def _memory(item: dict[str, Any], urn: str) -> InstitutionalMemoryMetadata:
+    created = stamp(item.get("createStamp"))
+    return view(
+        InstitutionalMemoryMetadata,
+        item,
+        label=text(item.get("description")),
+        created=created,
+        author=referred(created.actor, "corpuser") if created else None,
+        associated_urn=urn,
+    )
+
+
+@strawberry.type
+class HasSubTypes(Entity):
+    """`subTypes`."""
+
+    @strawberry.field(description="What kind of its type the entity is.")
+    async def sub_types(self, info: Info) -> SubTypes | None:
+        """Null if nobody said."""
+        value = await info.context.loaders.value(self.urn, "subTypes")
+        return None if value is None else view(SubTypes, value)
+
+
+@strawberry.type
+class HasPlatform(Entity):
+    """`dataPlatformInstance`, and the platform that the URN names."""
+
+    @strawberry.field(description="The platform that the entity is on.")
+    async def platform(self, info: Info) -> Annotated["DataPlatform", _TYPES] | None:
+        """From the URN where it names one, else from the aspect `dataPlatformInstance`."""
+        urn = platform_urn(self.urn)
+        if urn is None:
+            value = await info.context.loaders.value(self.urn, "dataPlatformInstance") or {}
+            urn = text(value.get("platform"))
+        found: DataPlatform | None = referred(urn, "dataPlatform")
+        return found
+
+    @strawberry.field(description="The instance of the platform that the entity is on.")
+    async def data_platform_instance(self, info: Info) -> Annotated["DataPlatformInstance", _TYPES] | None:
+        """Null if nobody said."""
+        value = await info.context.loaders.value(self.urn, "dataPlatformInstance") or {}
+        found: DataPlatformInstance | None = referred(value.get("instance"), "dataPlatformInstance")
+        return found

@@ -1,0 +1,369 @@
+"""What every entity answers: who it is, what it is related to, and its aspects as they stand."""
+
+import inspect
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any, ClassVar
+
+import orjson
+import strawberry
+from strawberry.scalars import JSON
+
+from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.loaders import (
+    AspectKey,
+    AspectsKey,
+    HistoryKey,
+    HopsKey,
+    PointsKey,
+    RelationshipsKey,
+    VersionKey,
+)
+from graphsvc.api.graphql.names import EntityType, entity_type_of, type_name
+from graphsvc.api.graphql.views import AuditStamp, CustomPropertiesEntry, Long, described
+from graphsvc.errors import BadRequest
+from graphsvc.graph.reader import AspectRow, Page, RelationshipRow
+from graphsvc.urn import parse_urn
+
+FOREVER = 2**63 - 1
+
+
+@strawberry.enum(description="Which way a relationship points, seen from the entity.")
+class RelationshipDirection(Enum):
+    """Values are the reader's."""
+
+    INCOMING = "in"
+    OUTGOING = "out"
+    UNDIRECTED = "both"
+
+
+@strawberry.enum(description="Which way to walk lineage.")
+class LineageDirection(Enum):
+    """Values are the reader's."""
+
+    UPSTREAM = "up"
+    DOWNSTREAM = "down"
+
+
+@strawberry.input(description="Which relationships of an entity to list.")
+class RelationshipsInput:
+    """As DataHub's, where `types` may also be left out: all types then."""
+
+    direction: RelationshipDirection
+    types: list[str] | None = None
+    start: int | None = 0
+    count: int | None = 10
+
+
+@strawberry.input(description="Which direct upstreams or downstreams of an entity to list.")
+class LineageInput:
+    """As DataHub's."""
+
+    direction: LineageDirection
+    start: int | None = 0
+    count: int | None = 10
+
+
+@strawberry.input(description="Which aspects to bring.")
+class AspectParams:
+    """As DataHub's."""
+
+    aspect_names: list[str] | None = None
+
+
+@described
+class RawAspect:
+    """One version of one aspect, as it was sent."""
+
+    name: str
+    version: int
+    value: JSON
+    payload: str
+    created_at: Long | None
+    created_by: str | None
+    system_metadata: JSON | None
+    run_id: str | None
+    unmodelled: bool
+
+    @strawberry.field(description="The same as `name`: DataHub's word for it.")
+    def aspect_name(self) -> str:
+        """DataHub's spelling."""
+        return self.name
+
+
+@described
+class TimeseriesPoint:
+    """One point of a timeseries aspect."""
+
+    timestamp_millis: Long
+    message_id: str
+    value: JSON
+    system_metadata: JSON | None
+    run_id: str | None
+
+
+@described
+class EntityRelationship:
+    """A relationship, seen from the entity that was asked."""
+
+    type: str
+    direction: RelationshipDirection
+    entity: "Entity"
+    created: AuditStamp | None
+    updated: AuditStamp | None
+    aspect: str | None
+    declared_by: str | None
+    via: str | None
+    properties: list[CustomPropertiesEntry] | None
+
+
+@described
+class EntityRelationshipsResult:
+    """A page of relationships, sorted by type, then by the other end's URN."""
+
+    start: int
+    count: int
+    total: int
+    relationships: list[EntityRelationship]
+
+
+@described
+class LineageRelationship:
+    """A direct upstream or downstream."""
+
+    type: str
+    degree: int
+    entity: "Entity"
+    created_on: Long | None
+    created_actor: "Entity | None"
+    updated_on: Long | None
+    updated_actor: "Entity | None"
+    aspect: str | None
+    via: str | None
+
+
+@described
+class EntityLineageResult:
+    """A page of direct upstreams or downstreams, sorted by type, then by the other end's URN."""
+
+    start: int
+    count: int
+    total: int
+    relationships: list[LineageRelationship]
+
+
+@strawberry.interface(description="Anything that has a URN.")
+class Entity:
+    """
+    An entity, by URN; everything else is read when it is asked for.
+
+    Attributes:
+        plain: Fields with resolvers -> attributes that hold their values already, in lists that are marked plain.
+    """
+
+    urn: str
+    type: EntityType
+    known_name: strawberry.Private[str | None] = None
+    known_exists: strawberry.Private[bool] = True
+
+    plain: ClassVar[dict[str, str]] = {"name": "known_name", "exists": "known_exists", "typeName": "type_text"}
+
+    @property
+    def type_text(self) -> str:
+        """The entity type as URNs spell it."""
+        return self.urn.split(":", 3)[2]
+
+    @strawberry.field(description="Entity type as URNs spell it; it also tells apart the types that are OTHER.")
+    def type_name(self) -> str:
+        """`dataset` …"""
+        return self.type_text
+
+    @strawberry.field(description="What to show: the name that an aspect gives, else the last part of the URN's key.")
+    async def name(self, info: Info) -> str:
+        """Read with the names of all other entities of the page."""
+        if self.known_name is not None:
+            return self.known_name
+        row = await info.context.loaders.entities.load(self.urn)
+        return row.name if row else parse_urn(self.urn).parts[-1]
+
+    @strawberry.field(description="Whether anyone has described the entity; others may point to one that nobody has.")
+    async def exists(self, info: Info) -> bool:
+        """Read with all other entities of the page."""
+        row = await info.context.loaders.entities.load(self.urn)
+        return row is not None and not row.referenced_only
+
+    @strawberry.field(description="Relationships that the entity declares, or that point to it.")
+    async def relationships(
+        self, info: Info, input: RelationshipsInput  # noqa: A002  DataHub's name
+    ) -> EntityRelationshipsResult:
+        """One page."""
+        start, count = info.context.page(input.start, input.count)
+        types = None if input.types is None else tuple(sorted(set(input.types)))
+        key = RelationshipsKey(self.urn, types, input.direction.value, start, count)
+        page = await info.context.loaders.relationships.load(key)
+        return EntityRelationshipsResult(
+            start=start, count=len(page.rows), total=page.total, relationships=[_relationship(r) for r in page.rows]
+        )
+
+    @strawberry.field(description="Direct upstreams or downstreams.")
+    async def lineage(self, info: Info, input: LineageInput) -> EntityLineageResult:  # noqa: A002
+        """One page of one hop; the query `lineage` walks further."""
+        start, count = info.context.page(input.start, input.count)
+        page: Page = await info.context.loaders.hops.load(HopsKey(self.urn, input.direction.value, start, count))
+        return EntityLineageResult(
+            start=start, count=len(page.rows), total=page.total, relationships=[_hop(r) for r in page.rows]
+        )
+
+    @strawberry.field(description="Current aspects as they were sent, by name; all of them if no names are given.")
+    async def aspects(
+        self, info: Info, input: AspectParams | None = None, names: list[str] | None = None  # noqa: A002
+    ) -> list[RawAspect]:
+        """Sorted by name."""
+        wanted = names if names is not None else input and input.aspect_names
+        key = AspectsKey(self.urn, None if wanted is None else tuple(sorted(set(wanted))))
+        return [raw_aspect(row) for row in await info.context.loaders.aspect_lists.load(key)]
+
+    @strawberry.field(description="One aspect as it was sent: the current version (0), or an older one by its number.")
+    async def aspect(self, info: Info, name: str, version: int = 0) -> RawAspect | None:
+        """Null if there is none."""
+        loaders = info.context.loaders
+        if version:
+            row = await loaders.versions.load(VersionKey(self.urn, name, version))
+        else:
+            row = await loaders.aspects.load(AspectKey(self.urn, name))
+        return raw_aspect(row) if row else None
+
+    @strawberry.field(description="Versions of one aspect, newest first, the current one included.")
+    async def aspect_versions(self, info: Info, name: str, start: int = 0, count: int = 10) -> list[RawAspect]:
+        """One page."""
+        start, count = info.context.page(start, count)
+        rows = await info.context.loaders.histories.load(HistoryKey(self.urn, name, start, count))
+        return [raw_aspect(row) for row in rows]
+
+    @strawberry.field(description="Points of a timeseries aspect within a range of time (inclusive), newest first.")
+    async def timeseries(
+        self,
+        info: Info,
+        name: str,
+        start_time_millis: Long | None = None,
+        end_time_millis: Long | None = None,
+        limit: int = 10,
+    ) -> list[TimeseriesPoint]:
+        """The newest ones where no time is given."""
+        if limit < 0:
+            raise BadRequest("limit is a number from 0")
+        info.context.check_size("limit", limit)
+        start = 0 if start_time_millis is None else int(start_time_millis)
+        end = FOREVER if end_time_millis is None else int(end_time_millis)
+        rows = await info.context.loaders.points.load(PointsKey(self.urn, name, start, end, limit))
+        return [
+            TimeseriesPoint(
+                timestamp_millis=Long(row.timestamp_millis),
+                message_id=row.message_id,
+                value=JSON(orjson.loads(row.value)),
+                system_metadata=_json(row.system_metadata),
+                run_id=row.run_id,
+            )
+            for row in rows
+        ]
+
+
+_CLASSES: dict[str, type[Entity]] = {}
+
+
+def register(entity_type: str, cls: type[Entity]) -> type[Entity]:
+    """Make a class the GraphQL type of an entity type; its name is DataHub's."""
+    described_cls = strawberry.type(cls, name=type_name(entity_type), description=inspect.getdoc(cls))
+    _CLASSES[entity_type] = described_cls
+    return described_cls
+
+
+@strawberry.type(description="An entity of a type that is not DataHub's own: one of a model file, or of no model.")
+class GenericEntity(Entity):
+    """What `Entity` answers, and no more."""
+
+
+def classes() -> Iterable[type[Entity]]:
+    """Every registered class, and the generic one."""
+    return (*_CLASSES.values(), GenericEntity)
+
+
+def class_of(entity_type: str) -> type[Entity]:
+    """The class for an entity type as URNs spell it."""
+    return _CLASSES.get(entity_type, GenericEntity)
+
+
+def entity_of(urn: str, name: str | None = None, *, exists: bool = True) -> Entity:
+    """
+    An entity for a URN that the graph holds.
+
+    Args:
+        urn: Its key.
+        name: Its name, if it was read already.
+        exists: Whether it was described; counts only where the name is given.
+    """
+    entity_type = urn.split(":", 3)[2]
+    return class_of(entity_type)(
+        urn=urn, type=entity_type_of(entity_type), known_name=name, known_exists=exists
+    )
+
+
+def referred(urn: Any, entity_type: str | None = None) -> Any:
+    """An entity for what an aspect holds where a URN belongs; None if it is not one, or of another type."""
+    if not isinstance(urn, str) or urn.count(":") < 3 or not urn.startswith("urn:li:"):
+        return None
+    if entity_type is not None and urn.split(":", 3)[2] != entity_type:
+        return None
+    return entity_of(urn)
+
+
+def raw_aspect(row: AspectRow) -> RawAspect:
+    """A reader's row as GraphQL shows it."""
+    return RawAspect(
+        name=row.name,
+        version=row.version,
+        value=JSON(orjson.loads(row.value)),
+        payload=row.value,
+        created_at=None if row.created_at is None else Long(row.created_at),
+        created_by=row.created_by,
+        system_metadata=_json(row.system_metadata),
+        run_id=row.run_id,
+        unmodelled=row.unmodelled,
+    )
+
+
+def _json(text: str | None) -> JSON | None:
+    return None if text is None else JSON(orjson.loads(text))
+
+
+def _stamp(time: int | None, actor: str | None) -> AuditStamp | None:
+    return None if time is None else AuditStamp(time=Long(time), actor=actor)
+
+
+def _relationship(row: RelationshipRow) -> EntityRelationship:
+    pairs = None if row.properties is None else [item.partition("=") for item in row.properties]
+    return EntityRelationship(
+        type=row.type,
+        direction=RelationshipDirection.OUTGOING if row.outgoing else RelationshipDirection.INCOMING,
+        entity=entity_of(row.urn),
+        created=_stamp(row.created_on, row.created_actor),
+        updated=_stamp(row.updated_on, row.updated_actor),
+        aspect=row.aspect,
+        declared_by=row.declared_by,
+        via=row.via,
+        properties=None if pairs is None else [CustomPropertiesEntry(key=k, value=v) for k, _, v in pairs],
+    )
+
+
+def _hop(row: RelationshipRow) -> LineageRelationship:
+    return LineageRelationship(
+        type=row.type,
+        degree=1,
+        entity=entity_of(row.urn),
+        created_on=None if row.created_on is None else Long(row.created_on),
+        created_actor=referred(row.created_actor),
+        updated_on=None if row.updated_on is None else Long(row.updated_on),
+        updated_actor=referred(row.updated_actor),
+        aspect=row.aspect,
+        via=row.via,
+    )

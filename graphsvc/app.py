@@ -1,0 +1,127 @@
+"""Composition root of HTTP: opens the driver, builds the services, mounts the routers, turns errors into answers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from neo4j import AsyncDriver
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from graphsvc.api import health
+from graphsvc.api import rest as reading
+from graphsvc.api.graphql.schema import build_router as build_graphql
+from graphsvc.config import Neo4jSettings, Settings
+from graphsvc.errors import BadRequest, ConfigError, GraphsvcError, NotFound, StoreUnavailable, TooLarge
+from graphsvc.graph.driver import open_driver
+from graphsvc.graph.migrate import migrate
+from graphsvc.graph.reader import Reader
+from graphsvc.graph.registry import load_registry
+from graphsvc.http import TokenGuard, error_answer
+from graphsvc.ingest import rest as writing
+from graphsvc.ingest.service import IngestService
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """
+    The HTTP service.
+
+    Args:
+        settings: All of them; nothing is read from the environment here.
+
+    Raises:
+        ConfigError: It would listen to other machines without a token, or the model file cannot be used.
+    """
+    if not settings.http.is_loopback and settings.http.token is None:
+        raise ConfigError(
+            f"to listen on {settings.http.host}, which other machines reach, set a token: GRAPHSVC_HTTP__TOKEN"
+        )
+    registry = load_registry(settings.model.file)
+    driver = open_neo4j(settings.neo4j)
+    reader = Reader(driver, settings.neo4j.database, settings.graphql.query_timeout_s, registry)
+    service = IngestService(driver, registry, settings.neo4j, settings.ingest, settings.limits)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with driver:
+            for name in await migrate(driver, settings.neo4j.database):
+                log.info("schema migrated", migration=name)
+            yield
+
+    app = FastAPI(
+        title="graphsvc",
+        version=version("graphsvc"),
+        description="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.",
+        lifespan=lifespan,
+        max_body_size=settings.limits.body_bytes,
+    )
+    app.include_router(health.build_router(reader))
+    app.include_router(reading.build_router(reader, registry))
+    app.include_router(build_graphql(reader, registry, settings.graphql))
+    app.include_router(writing.build_router(service, registry))
+    app.add_api_route("/", _home, include_in_schema=False)
+    _guard(app, settings)
+    _answer_errors(app, settings)
+    return app
+
+
+def open_neo4j(neo4j: Neo4jSettings) -> AsyncDriver:
+    """The driver that the settings ask for."""
+    return open_driver(
+        neo4j.uri,
+        neo4j.user,
+        neo4j.password.get_secret_value(),
+        connect_timeout_s=neo4j.connect_timeout_s,
+        pool_size=neo4j.pool_size,
+    )
+
+
+async def _home() -> Response:
+    return RedirectResponse("/graphql")
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Who may come in: callers that name this host as theirs, with the token where one is set."""
+    if settings.http.token is not None:
+        app.add_middleware(TokenGuard, token=settings.http.token.get_secret_value())
+    names = settings.http.allowed_hosts or (LOOPBACK_NAMES if settings.http.is_loopback else ("*",))
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(names), www_redirect=False)
+
+
+def _answer_errors(app: FastAPI, settings: Settings) -> None:
+    """The only place where an error becomes an answer."""
+
+    @app.exception_handler(GraphsvcError)
+    async def _ours(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, GraphsvcError)  # noqa: S101  registered for it
+        if isinstance(exc, StoreUnavailable):
+            log.error("neo4j unavailable", path=request.url.path, reason=str(exc))
+        return error_answer(exc)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, exc: Exception) -> Response:
+        assert isinstance(exc, RequestValidationError)  # noqa: S101  registered for it
+        places = (f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in exc.errors())
+        return error_answer(BadRequest("; ".join(places)))
+
+    @app.exception_handler(HTTPException)
+    async def _framework(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)  # noqa: S101  registered for it
+        if exc.status_code == TooLarge.status:
+            limit = settings.limits.body_bytes
+            return error_answer(
+                TooLarge(f"the body has more than {limit} bytes, which is the limit. Send less at once")
+            )
+        if exc.status_code == NotFound.status:
+            return error_answer(NotFound(f"{request.method} {request.url.path} is not served here; see /docs"))
+        body = BadRequest(f"{request.method} {request.url.path}: {exc.detail}")
+        answer = error_answer(body)
+        answer.status_code = exc.status_code
+        return answer

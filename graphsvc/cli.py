@@ -1,0 +1,310 @@
+"""`graphsvc up | serve | load | migrate`: the program's words, and the composition root of everything but HTTP."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+import typer
+import uvicorn
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from graphsvc.app import create_app, open_neo4j
+from graphsvc.config import Settings
+from graphsvc.errors import ConfigError, GraphsvcError
+from graphsvc.graph.migrate import migrate as run_migrations
+from graphsvc.graph.registry import load_registry
+from graphsvc.load import load as load_files
+
+if TYPE_CHECKING:
+    from graphsvc.local.stack import LocalStack
+
+DATA_DIR = Path(".graphsvc")
+ADDRESS_FILE = "service.json"
+POLL_S = 0.2
+
+app = typer.Typer(
+    help="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.", no_args_is_help=True
+)
+console = Console()
+errors = Console(stderr=True)
+
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Where data, logs and the password live.")]
+Model = Annotated[
+    Path | None, typer.Option("--model", help="YAML file that adds entity types, aspects, relationships.")
+]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; default 127.0.0.1.")]
+Port = Annotated[int | None, typer.Option("--port", help="Port to listen on; default 8080.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line, not a traceback."""
+    try:
+        app()
+    except GraphsvcError as error:
+        errors.print(f"graphsvc: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command()
+def up(  # noqa: PLR0913  options of the command line
+    data_dir: DataDir = DATA_DIR,
+    kafka: Annotated[bool, typer.Option("--kafka", help="Start a private Kafka too.")] = False,
+    load: Annotated[
+        list[Path] | None, typer.Option("--load", help="Load this MCP/MCE file when ready; repeatable.")
+    ] = None,
+    host: Host = None,
+    port: Port = None,
+    model: Model = None,
+) -> None:
+    """Start a private Neo4j and graphsvc, and print what to open. Ctrl-C stops both.
+
+    With NEO4J_URI set, that server is used and none is started. Needs the extra `graphsvc[local]`.
+    """
+    settings = _settings(host, port, model)
+    own = "NEO4J_URI" in os.environ or "GRAPHSVC_NEO4J__URI" in os.environ
+    if own and kafka:
+        raise ConfigError("--kafka starts Kafka beside a private Neo4j; with NEO4J_URI set there is none")
+    with ExitStack() as stack:
+        _stop_by_signal()
+        local = None if own else stack.enter_context(_local_stack(data_dir, kafka=kafka))
+        if local is not None:
+            settings = _with_neo4j(settings, local.endpoints)
+        settings = _with(settings, "http", port=_port(settings, chosen=port is not None))
+        failed = _serve(settings, local, data_dir, load or [])
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
+    """Run the service alone, against the Neo4j that NEO4J_URI (NEO4J_USER, NEO4J_PASSWORD, NEO4J_DATABASE) names."""
+    settings = _settings(host, port, model)
+    server = _server(settings)
+    with bind(settings.http.host, settings.http.port) as listening:
+        server.run(sockets=[listening])
+    raise typer.Exit(0 if server.started else 1)
+
+
+@app.command()
+def load(
+    files: Annotated[
+        list[Path], typer.Argument(help="JSON files of MCPs or MCEs, as DataHub's file source reads them.")
+    ],
+    url: Annotated[
+        str | None, typer.Option(help="Address of the service; default: the one that runs from --data-dir.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="GRAPHSVC_HTTP__TOKEN", help="The service's token, if it has one.")
+    ] = None,
+    data_dir: DataDir = DATA_DIR,
+    model: Model = None,
+) -> None:
+    """Send MCP and MCE files to a running graphsvc. Sending them again changes nothing."""
+    registry = load_registry(model)
+    if not load_files(files, url or _running_url(data_dir), token, registry, console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the constraints and indexes of the Neo4j that NEO4J_URI names up to date. `serve` does so by itself."""
+    settings = Settings.from_env()
+
+    async def run() -> list[str]:
+        async with open_neo4j(settings.neo4j) as driver:
+            return await run_migrations(driver, settings.neo4j.database)
+
+    done = asyncio.run(run())
+    console.print("\n".join(done) if done else "the graph is up to date", highlight=False)
+
+
+def _settings(host: str | None, port: int | None, model: Path | None) -> Settings:
+    settings = Settings.from_env()
+    if host is not None:
+        settings = _with(settings, "http", host=host)
+    if port is not None:
+        settings = _with(settings, "http", port=port)
+    return settings if model is None else _with(settings, "model", file=model)
+
+
+def _with(settings: Settings, section: str, **values: Any) -> Settings:
+    changed = getattr(settings, section).model_copy(update=values)
+    return settings.model_copy(update={section: changed})
+
+
+def _with_neo4j(settings: Settings, endpoints: Any) -> Settings:
+    if endpoints.bolt_uri is None:
+        return settings
+    password = SecretStr(endpoints.password)
+    return _with(settings, "neo4j", uri=endpoints.bolt_uri, user=endpoints.user, password=password, database="neo4j")
+
+
+def _local_stack(data_dir: Path, *, kafka: bool) -> "LocalStack":
+    try:
+        from graphsvc.local.stack import LocalStack  # noqa: PLC0415  needs the extra [local], `serve` does not
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"{exc.name} is missing: install graphsvc[local] to start a private Neo4j, or set NEO4J_URI to use one that runs"
+        ) from exc
+    return LocalStack(data_dir, kafka=kafka, console=errors)
+
+
+def _stop_by_signal() -> None:
+    """SIGTERM ends a start that is under way as Ctrl-C does; once uvicorn runs, it handles both itself."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def _port(settings: Settings, *, chosen: bool) -> int:
+    """The port to listen on: the one that was asked for, else the default one if it is free, else any."""
+    wanted = settings.http.port
+    if chosen or "GRAPHSVC_HTTP__PORT" in os.environ:
+        return wanted
+    try:
+        with bind(settings.http.host, wanted):
+            return wanted
+    except ConfigError:
+        with bind(settings.http.host, 0) as listening:
+            return int(listening.getsockname()[1])
+
+
+def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files: list[Path]) -> bool:
+    """Run the service until it is told to stop, or a part of it ends; True when something went wrong."""
+    server = _server(settings)
+    token = settings.http.token.get_secret_value() if settings.http.token else None
+    url = f"http://{settings.http.host}:{settings.http.port}"
+    failures: list[str] = []
+
+    def watch() -> None:
+        if not _started(server):
+            return
+        try:
+            _note_address(data_dir, url)
+            if files:
+                load_files(files, url, token, load_registry(settings.model.file), console)
+            _announce(settings, url, local)
+            while not server.should_exit:
+                if local is not None and (death := local.wait(POLL_S)):
+                    failures.append(death)
+                    server.should_exit = True
+                elif local is None:
+                    time.sleep(POLL_S)
+        except GraphsvcError as error:
+            failures.append(str(error))
+            server.should_exit = True
+
+    watcher = threading.Thread(target=watch, name="watch", daemon=True)
+    with bind(settings.http.host, settings.http.port) as listening:
+        watcher.start()
+        try:
+            server.run(sockets=[listening])
+        finally:
+            server.should_exit = True
+            watcher.join(timeout=5)
+            (data_dir / ADDRESS_FILE).unlink(missing_ok=True)
+    for failure in failures:
+        errors.print(f"graphsvc: {failure}", style="red", highlight=False, markup=False, soft_wrap=True)
+    return bool(failures) or not server.started
+
+
+def _server(settings: Settings) -> uvicorn.Server:
+    _log_as_lines()
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        ws="none",
+        lifespan="on",
+    )
+    return uvicorn.Server(config)
+
+
+def _log_as_lines() -> None:
+    """Logs go to stderr: readable in a terminal, JSON elsewhere."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    renderer: Any = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """
+    Listen on an address before anything else starts.
+
+    Raises:
+        ConfigError: The port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as exc:
+        listening.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {exc.strerror}; choose another with --host and --port"
+        ) from exc
+    return listening
+
+
+def _started(server: uvicorn.Server) -> bool:
+    while not server.started and not server.should_exit:
+        time.sleep(0.05)
+    return bool(server.started)
+
+
+def _announce(settings: Settings, url: str, local: "LocalStack | None") -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("GraphiQL", f"{url}/graphql")
+    table.add_row("REST docs", f"{url}/docs")
+    table.add_row("DataHub's clients", f"datahub-rest sink, server: {url}")
+    if local is not None:
+        endpoints = local.endpoints
+        table.add_row("Neo4j Browser", f"{endpoints.http_url}/browser/")
+        table.add_row("  login", f"{endpoints.user}, password {endpoints.password}, at {endpoints.bolt_uri}")
+        if endpoints.kafka_bootstrap:
+            table.add_row("Kafka", endpoints.kafka_bootstrap)
+    else:
+        table.add_row("Neo4j", settings.neo4j.uri)
+    console.print("\ngraphsvc is ready", style="bold green")
+    console.print(table, highlight=False, soft_wrap=True)
+    console.print("Ctrl-C stops everything.\n", style="dim")
+
+
+def _note_address(data_dir: Path, url: str) -> None:
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data_dir / ADDRESS_FILE).write_text(json.dumps({"url": url}), encoding="utf-8")
+
+
+def _running_url(data_dir: Path) -> str:
+    """The service that runs from this data directory, else the default address."""
+    try:
+        return str(json.loads((data_dir / ADDRESS_FILE).read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        return "http://127.0.0.1:8080"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,398 @@
+"""Read the graph: one method per file in `cypher/read/`. Plain values out; no JSON is decoded here."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
+
+from neo4j import READ_ACCESS, AsyncDriver, Query
+from neo4j.exceptions import Neo4jError
+
+from graphsvc.errors import StoreUnavailable
+from graphsvc.graph.driver import store_errors
+from graphsvc.graph.queries import query
+from graphsvc.graph.registry import Registry
+
+Direction = Literal["out", "in", "both"]
+Flow = Literal["up", "down"]
+
+MAX_HOPS = 50
+# Hops stand in the text of a walk, since Cypher takes no parameter there.
+_HOPS: tuple[LiteralString, ...] = (
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20",
+    "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31", "32", "33", "34", "35", "36", "37", "38", "39",
+    "40", "41", "42", "43", "44", "45", "46", "47", "48", "49", "50",
+)  # fmt: skip
+_Row = TypeVar("_Row")
+_TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
+
+
+class ReadTimeout(StoreUnavailable):
+    """A read took longer than the settings allow; a smaller question may be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """
+    An entity at a glance.
+
+    Attributes:
+        urn: Its key.
+        entity_type: `dataset` …, as in the URN.
+        name: What to show.
+        referenced_only: Others point to it, but nobody has described it yet.
+        removed: Soft-deleted: its `status` aspect says so.
+    """
+
+    urn: str
+    entity_type: str
+    name: str
+    referenced_only: bool
+    removed: bool
+
+
+class AspectRow(NamedTuple):
+    """
+    One version of one aspect.
+
+    Attributes:
+        name: Aspect name.
+        version: 1, 2, 3 …
+        value: JSON text.
+        created_at: When this version was written, in milliseconds.
+        created_by: URN of the actor.
+        system_metadata: JSON text.
+        run_id: Ingestion run that wrote it.
+        unmodelled: The model does not know the aspect.
+    """
+
+    name: str
+    version: int
+    value: str
+    created_at: int | None
+    created_by: str | None
+    system_metadata: str | None
+    run_id: str | None
+    unmodelled: bool
+
+
+class PointRow(NamedTuple):
+    """One point of a timeseries aspect; `value` and `system_metadata` are JSON text."""
+
+    timestamp_millis: int
+    message_id: str
+    value: str
+    system_metadata: str | None
+    run_id: str | None
+
+
+class RelationshipRow(NamedTuple):
+    """
+    One relationship, seen from the entity that was asked about.
+
+    Attributes:
+        type: The model's name, `OwnedBy`.
+        urn: The other end.
+        outgoing: The relationship points to the other end.
+        aspect: Aspect that declares it.
+        declared_by: URN of the entity that owns the aspect.
+        via: URN of the query or job that made it.
+        created_on: Milliseconds; as are all times here.
+        properties: `key=value` texts.
+    """
+
+    type: str
+    urn: str
+    outgoing: bool
+    aspect: str | None
+    declared_by: str | None
+    via: str | None
+    created_on: int | None
+    created_actor: str | None
+    updated_on: int | None
+    updated_actor: str | None
+    properties: list[str] | None
+
+
+class Page(NamedTuple):
+    """A page of relationships, and how many there are in all."""
+
+    total: int
+    rows: tuple[RelationshipRow, ...]
+
+
+EMPTY_PAGE = Page(0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """
+    A walk over lineage.
+
+    Attributes:
+        urn: Where it starts: an entity, or a column (`urn:li:schemaField:…`) for column lineage.
+        flow: Which way it goes.
+        hops: How far, from 0 to `MAX_HOPS`.
+        max_nodes: Nodes at most, the start not counted; the nearest are kept.
+        types: Relationships to follow, under the model's names or their mirrors'; others match nothing. None for all.
+        with_edges: Also bring the edges between the nodes; about twice the work.
+    """
+
+    urn: str
+    flow: Flow
+    hops: int
+    max_nodes: int
+    types: frozenset[str] | None = None
+    with_edges: bool = True
+
+
+class LineageNode(NamedTuple):
+    """A node that a walk found, at its least distance from the start in hops."""
+
+    urn: str
+    name: str
+    distance: int
+    removed: bool
+    referenced_only: bool
+
+
+class LineageEdge(NamedTuple):
+    """
+    A lineage edge between two nodes of one answer.
+
+    Attributes:
+        upstream: URN of the end where the data comes from.
+        downstream: URN of the end where it goes to.
+        type: The model's name.
+        points_down: The model's relationship points to the downstream, as `Produces` does; most point to the upstream.
+    """
+
+    upstream: str
+    downstream: str
+    type: str
+    points_down: bool
+    aspect: str | None
+    via: str | None
+    created_on: int | None
+    updated_on: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """
+    The answer of one walk.
+
+    Attributes:
+        start: Where it began; its distance is 0.
+        nodes: Every other node, the nearest first, then by URN.
+        edges: Every lineage edge between these nodes and the start, sorted; empty if not asked for.
+        limited: More nodes were within the hops than the limit on nodes let through.
+        more_hops: Lineage goes on behind the last hop; None if edges were not asked for.
+    """
+
+    start: LineageNode
+    nodes: tuple[LineageNode, ...]
+    edges: tuple[LineageEdge, ...]
+    limited: bool
+    more_hops: bool | None
+
+
+class Reader:
+    """
+    Reads of one database, each in a read transaction of its own.
+
+    Every method raises StoreUnavailable when Neo4j does not answer, and ReadTimeout when it takes too long.
+    """
+
+    def __init__(self, driver: AsyncDriver, database: str, timeout_s: float, registry: Registry) -> None:
+        self._driver = driver
+        self._database = database
+        self._timeout_s = timeout_s
+        edges = [edge for aspect in registry.aspects.values() for edge in aspect.edges]
+        self._mirrors = {edge.name: edge.mirror for edge in edges if edge.mirror}
+        self._shown = frozenset(registry.relationship_types) - frozenset(self._mirrors.values())
+        self._lineage = frozenset(registry.lineage_types)
+
+    async def ping(self) -> None:
+        """Return if Neo4j answers a query."""
+        await self._read(query("read/ping"))
+
+    async def entities(self, urns: Iterable[str]) -> dict[str, EntityRow]:
+        """The entities that have a node, by URN."""
+        rows = await self._read(query("read/entities"), urns=list(urns))
+        return {
+            urn: EntityRow(urn, _type_of(urn), name or urn, bool(referenced), bool(removed))
+            for urn, name, referenced, removed in rows
+        }
+
+    async def aspects(self, urns: Iterable[str], names: Iterable[str] | None = None) -> dict[str, dict[str, AspectRow]]:
+        """
+        Current aspects.
+
+        Args:
+            urns: Entities, known or not.
+            names: Aspects wanted; None for all.
+
+        Returns:
+            URN -> aspect name -> row; URNs without any of the aspects are left out.
+        """
+        wanted = None if names is None else list(names)
+        rows = await self._read(query("read/aspects"), urns=list(urns), names=wanted)
+        found: dict[str, dict[str, AspectRow]] = {}
+        for urn, *columns in rows:
+            found.setdefault(urn, {})[columns[0]] = _aspect(columns)
+        return found
+
+    async def aspect_version(self, urn: str, name: str, version: int) -> AspectRow | None:
+        """One version of an aspect, current or replaced; None if there is no such version."""
+        return (await self.aspects_at([(urn, name, version)]))[0]
+
+    async def aspects_at(self, keys: Sequence[tuple[str, str, int]]) -> list[AspectRow | None]:
+        """For each (urn, aspect name, version) the row, or None, in order."""
+        requests = [{"index": i, "urn": u, "name": n, "version": v} for i, (u, n, v) in enumerate(keys)]
+        found: list[AspectRow | None] = [None] * len(keys)
+        for index, *columns in await self._read(query("read/aspects_at"), requests=requests):
+            found[index] = _aspect(columns)
+        return found
+
+    async def aspect_versions(self, urn: str, name: str, start: int, count: int) -> list[AspectRow]:
+        """Versions of one aspect, newest first, the current one included."""
+        return (await self.histories([urn], name, start, count)).get(urn, [])
+
+    async def histories(self, urns: Iterable[str], name: str, start: int, count: int) -> dict[str, list[AspectRow]]:
+        """The same page of the versions of one aspect, for several entities."""
+        rows = await self._read(query("read/aspect_history"), urns=list(urns), name=name, start=start, count=count)
+        return _grouped(rows, _aspect)
+
+    async def timeseries(self, urn: str, name: str, start_ms: int, end_ms: int, limit: int) -> list[PointRow]:
+        """Points between two times (milliseconds, both inclusive), newest first."""
+        return (await self.points([urn], name, start_ms, end_ms, limit)).get(urn, [])
+
+    async def points(
+        self, urns: Iterable[str], name: str, start_ms: int, end_ms: int, limit: int
+    ) -> dict[str, list[PointRow]]:
+        """The same range of one timeseries aspect, for several entities; at most `limit` points each."""
+        rows = await self._read(
+            query("read/timeseries"), urns=list(urns), name=name, start=start_ms, end=end_ms, limit=limit
+        )
+        return _grouped(rows, PointRow._make)
+
+    async def relationships(
+        self, urns: Iterable[str], types: Collection[str] | None, direction: Direction, start: int, count: int
+    ) -> dict[str, Page]:
+        """
+        One page of relationships per entity, sorted by type, then by the other end's URN.
+
+        Args:
+            urns: Entities, known or not.
+            types: Names from the model; others match nothing. None for all. Mirrors and graphsvc's own are never shown.
+            direction: Seen from the entity.
+            start: Relationships to leave out.
+            count: Relationships at most, per entity.
+
+        Returns:
+            URN -> page; URNs without a node are left out.
+        """
+        wanted = self._shown if types is None else self._shown & frozenset(types)
+        if not wanted:
+            return {}
+        names = "|".join(sorted(wanted))
+        text = query(f"read/relationships_{direction}", types=names)
+        rows = await self._read(text, urns=list(urns), start=start, count=count)
+        return {urn: Page(total, tuple(map(RelationshipRow._make, page))) for urn, total, page in rows}
+
+    async def hops(self, urns: Iterable[str], flow: Flow, start: int, count: int) -> dict[str, Page]:
+        """One page of direct upstreams or downstreams per entity; else as `relationships`."""
+        text = query(f"read/hop_{flow}", types="|".join(sorted(self._lineage)))
+        rows = await self._read(text, urns=list(urns), start=start, count=count)
+        return {
+            urn: Page(total, tuple(RelationshipRow._make((t, other, flow == "up", *more)) for t, other, *more in page))
+            for urn, total, page in rows
+        }
+
+    async def lineage(self, walk: Walk) -> Lineage | None:
+        """Everything that a walk reaches; None if its start has no node."""
+        if not 0 <= walk.hops <= MAX_HOPS:
+            raise ValueError(f"hops must be from 0 to {MAX_HOPS}, not {walk.hops}")
+        hops, with_edges = walk.hops, walk.with_edges
+        names = self._walked(walk.types)
+        if not names:  # nothing to follow: the start alone is the answer
+            names, hops, with_edges = self._lineage, 0, False
+        file = f"read/lineage_{walk.flow}" + ("_edges" if with_edges else "")
+        text = query(file, types="|".join(sorted(names))).replace("*0..20", "*0.." + _HOPS[hops])
+        columns = await self._read(text, urn=walk.urn, limit=walk.max_nodes + 2)
+        found = list(map(LineageNode._make, zip(*columns[:5], strict=True)))
+        if not found:
+            return None
+        limited = len(found) > walk.max_nodes + 1
+        kept = found[: walk.max_nodes + 1]
+        if not with_edges:
+            return Lineage(kept[0], tuple(kept[1:]), (), limited, more_hops=None)
+        edges, more = _edges(kept, columns[5:], walk.flow, hops)
+        return Lineage(kept[0], tuple(kept[1:]), edges, limited, more)
+
+    def _walked(self, types: Collection[str] | None) -> frozenset[str]:
+        if types is None:
+            return self._lineage
+        return frozenset(self._mirrors.get(name, name) for name in types) & self._lineage
+
+    async def _read(self, text: LiteralString, **parameters: Any) -> Any:
+        """The one value of a query's one row."""
+        with store_errors():
+            try:
+                async with self._driver.session(
+                    database=self._database, default_access_mode=READ_ACCESS, fetch_size=-1
+                ) as session:
+                    result = await session.run(Query(text, timeout=self._timeout_s), parameters)
+                    return (await result.single(strict=True))[0]
+            except Neo4jError as exc:
+                if (exc.code or "").startswith(_TIMED_OUT):
+                    raise ReadTimeout(f"the read took longer than {self._timeout_s:g} s") from exc
+                raise
+
+
+def _type_of(urn: str) -> str:
+    """Entity type of a URN that the graph holds, so that is known to be one."""
+    return urn.split(":", 3)[2]
+
+
+def _aspect(columns: Sequence[Any]) -> AspectRow:
+    return AspectRow._make((*columns[:-1], bool(columns[-1])))
+
+
+def _grouped(rows: Iterable[Sequence[Any]], make: Callable[[Sequence[Any]], _Row]) -> dict[str, list[_Row]]:
+    found: dict[str, list[_Row]] = {}
+    for urn, *columns in rows:
+        found.setdefault(urn, []).append(make(columns))
+    return found
+
+
+def _edges(
+    nodes: Sequence[LineageNode], columns: Sequence[Sequence[Any]], flow: Flow, hops: int
+) -> tuple[tuple[LineageEdge, ...], bool]:
+    """
+    Edges between the nodes, and whether any leads on behind the last hop.
+
+    Args:
+        nodes: What the answer keeps.
+        columns: The edges that lead on in the walk's direction, as `read/lineage_*_edges` brings them.
+        flow: The walk's direction.
+        hops: The walk's length.
+    """
+    known = {node.urn for node in nodes}
+    edges: list[LineageEdge] = []
+    more = False
+    for index, far, kind, down, aspect, via, created, updated in zip(*columns, strict=True):
+        if index >= len(nodes):
+            continue
+        near = nodes[index]
+        if far in known:
+            ends = (far, near.urn) if flow == "up" else (near.urn, far)
+            edges.append(LineageEdge(*ends, kind, down, aspect or None, via or None, created or None, updated or None))
+        elif near.distance == hops:
+            more = True
+    edges.sort(key=_edge_order)
+    return tuple(edges), more
+
+
+def _edge_order(edge: LineageEdge) -> tuple[str, str, str, str, str]:
+    return edge.downstream, edge.upstream, edge.type, edge.aspect or "", edge.via or ""

@@ -1,0 +1,22 @@
+"""What a URN says by itself, by the key fields of its entity type."""
+
+from urllib.parse import unquote
+
+from graphsvc.graph.registry.spec import EntitySpec
+from graphsvc.urn import Urn
+
+
+def key_value(entity: EntitySpec, urn: Urn) -> dict[str, str]:
+    """
+    The key aspect that a URN stands for, e.g. `{"platform": …, "name": …, "origin": …}`.
+
+    Parts are percent-decoded, as DataHub does when it turns a URN into a key.
+    """
+    if len(entity.key_fields) == 1:
+        return {entity.key_fields[0]: unquote(",".join(urn.parts))}
+    return {field: unquote(part) for field, part in zip(entity.key_fields, urn.parts, strict=True)}
+
+
+def name_in(urn: Urn, entity: EntitySpec) -> str:
+    """The readable part of a URN: a dataset's name, a job's id."""
+    return key_value(entity, urn)[entity.key_fields[entity.name_part]]

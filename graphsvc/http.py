@@ -1,0 +1,107 @@
+"""What every HTTP door shares: bounded JSON bodies, routes by `?action=`, and one shape for errors."""
+
+import hmac
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from graphsvc.errors import BadRequest, GraphsvcError, StoreUnavailable, Unauthorized, UnsupportedMediaType
+
+# Open without a token: what load balancers ask, and the GraphiQL page, which holds no data until it sends one.
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+OPEN_PAGES = frozenset({"/graphql", "/api/graphql"})
+OPEN_PREFIX = "/static/"
+
+
+def action_route(action: str) -> type[APIRoute]:
+    """
+    A route class that also asks for `?action=…`: DataHub's rest.li doors share one path and differ in it.
+
+    Starlette goes on to the next route where it does not match, so each action is a function of its own.
+    """
+
+    class ActionRoute(APIRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            match, child = super().matches(scope)
+            if match is Match.FULL and QueryParams(scope.get("query_string", b"")).get("action") != action:
+                return Match.NONE, {}
+            return match, child
+
+    return ActionRoute
+
+
+async def json_body(request: Request) -> Any:
+    """
+    The request's body, decoded.
+
+    Raises:
+        UnsupportedMediaType: It does not call itself JSON. Browsers send JSON to other origins only after asking
+            them, so this also keeps web pages from writing to a service on the user's own machine.
+        BadRequest: It is not well-formed JSON.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMediaType(f"the body's Content-Type is {kind or 'missing'!r}; send application/json")
+    try:
+        return orjson.loads(await request.body())
+    except orjson.JSONDecodeError as exc:
+        raise BadRequest(f"the body is not well-formed JSON: {exc}") from exc
+
+
+class JSONAnswer(Response):
+    """JSON by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Bytes of one answer."""
+        return orjson.dumps(content)
+
+
+def error_answer(error: GraphsvcError, **more: Any) -> JSONAnswer:
+    """
+    An error as DataHub's clients read it: `exceptionClass`, `message`, `status` (WIRE.md 1.1).
+
+    Args:
+        error: Its class gives status and name.
+        more: Further keys of the body.
+    """
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, StoreUnavailable) else {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    body = {"exceptionClass": type(error).__name__, "message": str(error), "status": error.status, **more}
+    return JSONAnswer(body, status_code=error.status, headers=headers)
+
+
+class TokenGuard:
+    """ASGI middleware: nobody comes in without the token, where one is set."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._wanted = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401."""
+        if scope["type"] == "lifespan" or self._is_open(scope) or self._has_token(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            error = Unauthorized("send `Authorization: Bearer <token>` with graphsvc's token (GRAPHSVC_HTTP__TOKEN)")
+            await error_answer(error)(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 4401})
+
+    def _is_open(self, scope: Scope) -> bool:
+        """Compared to the letter, so that no spelling of a path slips through."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return False
+        path = scope["path"]
+        return path in OPEN_PATHS or path in OPEN_PAGES or (path.startswith(OPEN_PREFIX) and ".." not in path)
+
+    def _has_token(self, scope: Scope) -> bool:
+        sent = [value for name, value in scope["headers"] if name == b"authorization"]
+        return len(sent) == 1 and hmac.compare_digest(sent[0], self._wanted)
