@@ -157,7 +157,7 @@ def _local_stack(data_dir: Path, *, kafka: bool) -> "LocalStack":
         raise ConfigError(
             f"{exc.name} is missing: install graphsvc[local] to start a private Neo4j, or set NEO4J_URI to use one that runs"
         ) from exc
-    return LocalStack(data_dir, kafka=kafka, console=errors)
+    return LocalStack(data_dir, kafka=kafka, console=errors, train=True)
 
 
 def _stop_by_signal() -> None:

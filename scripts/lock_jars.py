@@ -13,9 +13,9 @@ from pathlib import Path
 
 from jgo.maven import Dependency, MavenContext
 
-from graphsvc.local.jars import LOCKS, Jar, format_lock
+from graphsvc.local.jars import LOCKS, Bundle, Jar, format_lock
 
-COORDINATES = {
+COORDINATES: dict[Bundle, tuple[str, ...]] = {
     "neo4j": (
         "org.neo4j:neo4j:2026.08.1",
         "org.neo4j.app:neo4j-server:2026.08.1",
@@ -45,7 +45,7 @@ def locked(dependency: Dependency) -> Jar:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or sorted(COORDINATES):
+    for name in [name for name in COORDINATES if name in sys.argv[1:] or not sys.argv[1:]]:
         context = MavenContext()
         inputs, transitive = context.resolver.resolve([context.create_dependency(c) for c in COORDINATES[name]])
         jars = sorted({locked(dep) for dep in (*inputs, *transitive) if dep.type == "jar"})

@@ -34,8 +34,8 @@ TRAINING = (
 )
 
 
-class Halted(Exception):  # noqa: N818 - not an error: the stack is being stopped
-    """The training is no longer wanted."""
+class Halted(Exception):
+    """The training is no longer wanted; not an error, the stack is being stopped."""
 
 
 def cache_file(cache: Path, java: str, jars: Sequence[Path]) -> Path:

@@ -158,8 +158,8 @@ class _Run:
     stop: threading.Event
 
 
-class _Stopped(Exception):  # noqa: N818 - not an error: another jar has failed, or the user has had enough
-    """This download is no longer wanted."""
+class _Stopped(Exception):
+    """This download is no longer wanted: another has failed, or the user has had enough."""
 
 
 def _fetch_all(jars: list[Jar], root: Path, title: str, source: JarSource, console: Console | None) -> None:

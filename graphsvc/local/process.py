@@ -15,7 +15,7 @@ SHIM = Path(__file__).with_name("_shim.py")
 POLL_S = 0.05
 
 
-class ServerDied(ConfigError):  # noqa: N818 - named as in errors.py
+class ServerDied(ConfigError):
     """A server ended before it was ready; the message ends with the last lines of its output."""
 
 

@@ -42,7 +42,8 @@ class LocalStack:
     """
     A private Neo4j, and Kafka where asked for, on one data directory.
 
-    As a context manager it is started on entry and stopped on exit. No method but `stop` may run in two threads.
+    As a context manager it is started on entry and stopped on exit. `wait`, `dead` and `stop` may be called from
+    another thread than `start`.
     """
 
     def __init__(  # noqa: PLR0913 - settings of one thing, all but the first with a default
@@ -131,11 +132,13 @@ class LocalStack:
         return next((server.describe_death() for server in self._servers if server.exit_code is not None), None)
 
     def wait(self, timeout_s: float | None = None) -> str | None:
-        """Block until a server has ended (its line, as from `dead`), or `timeout_s` seconds are over (None)."""
+        """Block until a server has ended (its line, as from `dead`), or until `stop` or `timeout_s` seconds (None)."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while (death := self.dead()) is None and (deadline is None or time.monotonic() < deadline):
+        while self._servers and (deadline is None or time.monotonic() < deadline):
+            if (death := self.dead()) is not None:
+                return death
             time.sleep(POLL_S)
-        return death
+        return None
 
     def stop(self) -> None:
         """Stop all servers, in order where they let us, and free the data directory. May be called twice."""

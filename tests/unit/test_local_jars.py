@@ -197,3 +197,15 @@ def test_progress_off_a_terminal_is_plain_lines(repository: Repository, tmp_path
     assert first.startswith("downloading test: 1 jars")
     assert first.isprintable() or first.strip().isprintable()
     assert out.getvalue() == first
+
+
+def test_progress_on_a_terminal_is_a_bar(repository: Repository, tmp_path: Path) -> None:
+    """A person at a terminal sees what is fetched, and how much of it has come."""
+    jar = jar_of(CONTENT)
+    repository.offer(jar, CONTENT)
+    out = io.StringIO()
+
+    ensure((jar,), "test", JarSource(tmp_path, repository.url), Console(file=out, force_terminal=True, width=120))
+
+    assert "test: 1 jars" in out.getvalue()
+    assert "10.2/10.2 kB" in out.getvalue()

@@ -1,0 +1,38 @@
+"""graphsvc as its users run it: a process of its own, reached over HTTP."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def served(env: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """Run `graphsvc serve` against this Neo4j; gives host and port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "graphsvc.cli", "serve", "--port", str(port)]
+    with subprocess.Popen(command, env={**os.environ, **env}) as process:
+        try:
+            _wait(f"http://127.0.0.1:{port}/health", process)
+            yield "127.0.0.1", port
+        finally:
+            process.terminate()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            raise RuntimeError("graphsvc serve did not start")
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise RuntimeError("graphsvc serve did not answer in a minute")
