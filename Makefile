@@ -39,6 +39,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-u
 lock: $(VENV)/.dev  ## pin the dependencies anew; ARGS=--upgrade takes newer ones
 	$(COMPILE) --extra local -o requirements/runtime.txt pyproject.toml requirements/build.in
 	$(COMPILE) --extra local -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml requirements/build.in requirements/dev.in
+	$(COMPILE) -c requirements/runtime.txt -o requirements/serve.txt pyproject.toml requirements/build.in
 	$(COMPILE) -o requirements/datahub.txt requirements/datahub.in
 
 clean:          ## remove the environments and caches; .graphsvc with its data stays

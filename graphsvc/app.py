@@ -13,7 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from graphsvc.api import health
 from graphsvc.api import rest as reading
-from graphsvc.api.graphql.schema import build_router as build_graphql
+from graphsvc.api.graphql.router import build_router as build_graphql
 from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import BadRequest, ConfigError, GraphsvcError, NotFound, StoreUnavailable, TooLarge
 from graphsvc.graph.driver import open_driver

@@ -1,7 +1,7 @@
 // Create edges of one type between nodes that exist. The caller knows that the edges are not there yet.
 //
 // rows     [{source, target, properties}], sorted by target and source
-// returns  nothing; the caller reads the counters
+// returns  nothing; the caller reads the counters: fewer edges than rows mean that another writer removed an end node
 // index    entity_urn (unique), twice
 // note     __EDGE_TYPE__ is replaced by a name from the registry
 //

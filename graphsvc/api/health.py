@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from graphsvc.graph.reader import Reader
 from graphsvc.http import JSONAnswer
 
-# Below 1.0.1, so that DataHub's SDK clients stay on the rest.li doors: the OpenAPI ones do not exist here (WIRE.md 1.2).
+# Below 1.0.1, so that DataHub's SDK clients write to the rest.li doors: no OpenAPI ones take writes (WIRE.md 1.2).
 WIRE_VERSION = "v1.0.0"
 
 

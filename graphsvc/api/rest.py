@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from graphsvc.api import openapi
 from graphsvc.errors import BadRequest, NotFound
 from graphsvc.graph.reader import AspectRow, Reader
 from graphsvc.graph.registry import EntitySpec, Registry
@@ -27,7 +28,7 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
 
     @router.get("/entitiesV2/{urn:path}", summary="An entity's aspects")
     async def get_entity(
-        urn: str, aspects: str | None = Query(None, description="List(name,name) of aspects.")
+        urn: str, aspects: Annotated[str | None, Query(description="List(name,name) of aspects.")] = None
     ) -> Response:
         """
         `datahub get`: current aspects with their values; all of them, or those asked for.
@@ -45,8 +46,8 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
     @router.get("/aspects/{urn:path}", summary="One aspect, now or as it was")
     async def get_aspect(
         urn: str,
-        aspect: str = Query(description="Name of the aspect."),
-        version: int = Query(0, ge=0, description="0 is the current one; 1, 2 … are the first, the second …"),
+        aspect: Annotated[str, Query(description="Name of the aspect.")],
+        version: Annotated[int, Query(ge=0, description="0: the current one; 1, 2 …: the first, the second …")] = 0,
     ) -> Response:
         """`DataHubGraph.get_aspect` and `datahub exists`: 404 where there is none."""
         _entity(urn, registry)
@@ -73,6 +74,7 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         response_model=None,
         route_class_override=action_route("getTimeseriesAspectValues"),
     )
+    openapi.add_routes(router, reader, registry)
     return router
 
 
@@ -80,7 +82,7 @@ async def _points(body: Any, reader: Reader, registry: Registry) -> dict[str, An
     if not isinstance(body, dict) or not isinstance(body.get("urn"), str) or not isinstance(body.get("aspect"), str):
         raise BadRequest('the body needs "urn" and "aspect"')
     spec = _entity(body["urn"], registry)
-    if body.get("filter"):
+    if _has_criteria(body.get("filter")):
         raise BadRequest("filter is not supported for timeseries aspects; use startTimeMillis and endTimeMillis")
     limit = min(_number(body, "limit", DEFAULT_POINTS), MAX_POINTS)
     start, end = _number(body, "startTimeMillis", 0), _number(body, "endTimeMillis", 2**63 - 1)
@@ -91,6 +93,13 @@ async def _points(body: Any, reader: Reader, registry: Registry) -> dict[str, An
         "limit": limit,
         "values": [{"aspect": {"value": row.value, "contentType": "application/json"}} for row in rows],
     }
+
+
+def _has_criteria(condition: Any) -> bool:
+    """`{"or": [{"and": []}]}` is what the clients send when they filter by nothing."""
+    if not isinstance(condition, Mapping) or set(condition) > {"or"} or not isinstance(condition.get("or", []), list):
+        return condition is not None
+    return any(part != {"and": []} for part in condition.get("or", []))
 
 
 def _number(body: Mapping[str, Any], key: str, default: int) -> int:

@@ -75,6 +75,14 @@ class AspectRow(NamedTuple):
     unmodelled: bool
 
 
+class Condition(NamedTuple):
+    """A property of an entity's node is `value`; where it is `many`, it holds it."""
+
+    field: str
+    value: str
+    many: bool
+
+
 class PointRow(NamedTuple):
     """One point of a timeseries aspect; `value` and `system_metadata` are JSON text."""
 
@@ -223,6 +231,11 @@ class Reader:
             urn: EntityRow(urn, _type_of(urn), name or urn, bool(referenced), bool(removed))
             for urn, name, referenced, removed in rows
         }
+
+    async def platform_resources(self, conditions: Sequence[Condition], *, match_all: bool) -> list[str]:
+        """URNs, sorted, of the platform resources for which all conditions hold, or any."""
+        rows = [condition._asdict() for condition in conditions]
+        return list(await self._read(query("read/platform_resources"), conditions=rows, all=match_all))
 
     async def aspects(self, urns: Iterable[str], names: Iterable[str] | None = None) -> dict[str, dict[str, AspectRow]]:
         """

@@ -6,10 +6,15 @@ from typing import Any, LiteralString
 
 from neo4j import AsyncTransaction
 
+from graphsvc.errors import StoreUnavailable
 from graphsvc.graph.operations import AspectState, EntityState, Lock, Operations, Row
 from graphsvc.graph.queries import query
 
 ROWS_PER_QUERY = 10_000
+
+
+class EndIsGone(StoreUnavailable):
+    """Another writer removed the end node of an edge between our look at it and the edge; a new transaction cures it."""
 
 
 async def lock(tx: AsyncTransaction, locks: Mapping[str, Lock]) -> dict[str, EntityState]:
@@ -56,6 +61,9 @@ async def apply(tx: AsyncTransaction, operations: Operations) -> None:
     Apply all operations inside `tx`: one query per kind and edge type, not per item.
 
     The caller may run this again after a deadlock, so it touches nothing but `tx`.
+
+    Raises:
+        EndIsGone: An edge could not be made; the transaction has to be rolled back.
     """
     await _each_type(tx, "write/drop_edges", operations.removed)
     await _run(tx, query("write/forget_entities"), operations.forgotten)
@@ -64,16 +72,20 @@ async def apply(tx: AsyncTransaction, operations: Operations) -> None:
     await _run(tx, query("write/add_aspects"), list(operations.added.values()))
     await _run(tx, query("write/refresh_aspects"), operations.refreshed)
     await _run(tx, query("write/merge_ends"), [operations.ends[urn] for urn in sorted(operations.ends)])
-    await _each_type(tx, "write/create_edges", operations.created)
+    created = await _each_type(tx, "write/create_edges", operations.created)
+    if created < sum(map(len, operations.created.values())):
+        raise EndIsGone("another writer removed the end of an edge while it was made")
     await _each_type(tx, "write/update_edges", operations.updated)
     await _run(tx, query("write/put_points"), operations.points)
     await _run(tx, query("write/drop_loose"), sorted(operations.loose), name="urns")
 
 
-async def _each_type(tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]]) -> None:
+async def _each_type(tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]]) -> int:
+    created = 0
     for edge_type in sorted(by_type):
         rows = sorted(by_type[edge_type], key=_target_then_source)
-        await _run(tx, query(name, edge_type=edge_type), rows)
+        created += await _run(tx, query(name, edge_type=edge_type), rows)
+    return created
 
 
 def _target_then_source(row: Row) -> tuple[str, str]:
@@ -81,10 +93,13 @@ def _target_then_source(row: Row) -> tuple[str, str]:
     return row.get("target", ""), row["source"]
 
 
-async def _run(tx: AsyncTransaction, text: LiteralString, rows: Sequence[Any], name: str = "rows") -> None:
+async def _run(tx: AsyncTransaction, text: LiteralString, rows: Sequence[Any], name: str = "rows") -> int:
+    """Run one query over all rows; gives the number of relationships it created."""
+    created = 0
     for chunk in _chunks(rows):
         result = await tx.run(text, {name: chunk})
-        await result.consume()
+        created += (await result.consume()).counters.relationships_created
+    return created
 
 
 def _chunks(rows: Sequence[Any]) -> Iterator[list[Any]]:

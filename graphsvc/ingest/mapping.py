@@ -233,12 +233,14 @@ def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str,
 
 
 def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
-    return {field.name: _property(field, value, aspect) for field in entity.projection.get(aspect, ())}
+    # Most fields are absent most of the time: one look at the path's head settles those.
+    return {
+        field.name: None if value.get(field.path[0]) is None else _property(field, value, aspect)
+        for field in entity.projection.get(aspect, ())
+    }
 
 
 def _property(field: FieldSpec, value: Mapping[str, Any], aspect: str) -> Any:
-    if value.get(field.path[0]) is None:
-        return None
     if not field.many:
         found = _one(value, field.path, aspect)
         return found if _storable(found) else None

@@ -157,6 +157,8 @@ def _retry_policy() -> Callable[[Exception], bool]:
         if isinstance(exc, ServiceUnavailable | SessionExpired | IncompleteCommit | OSError):
             lost += 1
             return lost <= 1
+        if isinstance(exc, writer.EndIsGone):
+            return True
         if isinstance(exc, Neo4jError):
             return exc.is_retryable() or exc.code == NODE_IS_GONE
         return isinstance(exc, DriverError) and exc.is_retryable()

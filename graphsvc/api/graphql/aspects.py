@@ -6,7 +6,7 @@ import strawberry
 
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, referred
-from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, stamp, text, view
+from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, shown, stamp, text, view
 from graphsvc.urn import parse_urn
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class InstitutionalMemory:
 
 @described
 class SubTypes:
-    """What kind of its type an entity is: Table, View, Model …"""
+    """What kind of its type an entity is: a table, a view, a model."""
 
     type_names: list[str] | None
 
@@ -180,7 +180,7 @@ def platform_urn(urn: str) -> str | None:
 class HasOwnership(Entity):
     """`ownership`."""
 
-    @strawberry.field(description="Who owns the entity.")
+    @shown("Who owns the entity.")
     async def ownership(self, info: Info) -> Ownership | None:
         """Null if nobody said."""
         value = await info.context.loaders.value(self.urn, "ownership")
@@ -206,7 +206,7 @@ class HasOwnership(Entity):
 class HasTags(Entity):
     """`globalTags`."""
 
-    @strawberry.field(description="Tags on the entity.")
+    @shown("Tags on the entity.")
     async def tags(self, info: Info) -> GlobalTags | None:
         """Null if the aspect is not there."""
         return tags(await info.context.loaders.value(self.urn, "globalTags"), self.urn)
@@ -216,7 +216,7 @@ class HasTags(Entity):
 class HasTerms(Entity):
     """`glossaryTerms`."""
 
-    @strawberry.field(description="Glossary terms on the entity.")
+    @shown("Glossary terms on the entity.")
     async def glossary_terms(self, info: Info) -> GlossaryTerms | None:
         """Null if the aspect is not there."""
         return terms(await info.context.loaders.value(self.urn, "glossaryTerms"), self.urn)
@@ -226,7 +226,7 @@ class HasTerms(Entity):
 class HasDomain(Entity):
     """`domains`."""
 
-    @strawberry.field(description="The domain that the entity belongs to; the first, if there are several.")
+    @shown("The domain that the entity belongs to; the first, if there are several.")
     async def domain(self, info: Info) -> DomainAssociation | None:
         """Null if it has none."""
         value = await info.context.loaders.value(self.urn, "domains") or {}
@@ -239,7 +239,7 @@ class HasDomain(Entity):
 class HasContainer(Entity):
     """`container`."""
 
-    @strawberry.field(description="The container that the entity stands in.")
+    @shown("The container that the entity stands in.")
     async def container(self, info: Info) -> Annotated["Container", _TYPES] | None:
         """Null if it stands in none."""
         value = await info.context.loaders.value(self.urn, "container") or {}
@@ -251,7 +251,7 @@ class HasContainer(Entity):
 class HasStatus(Entity):
     """`status`."""
 
-    @strawberry.field(description="Whether the entity is soft-deleted.")
+    @shown("Whether the entity is soft-deleted.")
     async def status(self, info: Info) -> Status | None:
         """Null if nobody said."""
         value = await info.context.loaders.value(self.urn, "status")
@@ -262,7 +262,7 @@ class HasStatus(Entity):
 class HasDeprecation(Entity):
     """`deprecation`."""
 
-    @strawberry.field(description="Whether the entity should no longer be used.")
+    @shown("Whether the entity should no longer be used.")
     async def deprecation(self, info: Info) -> Deprecation | None:
         """Null if nobody said."""
         value = await info.context.loaders.value(self.urn, "deprecation")
@@ -280,7 +280,7 @@ class HasDeprecation(Entity):
 class HasMemory(Entity):
     """`institutionalMemory`."""
 
-    @strawberry.field(description="Links to what people wrote about the entity elsewhere.")
+    @shown("Links to what people wrote about the entity elsewhere.")
     async def institutional_memory(self, info: Info) -> InstitutionalMemory | None:
         """Null if the aspect is not there."""
         value = await info.context.loaders.value(self.urn, "institutionalMemory")
@@ -305,7 +305,7 @@ def _memory(item: dict[str, Any], urn: str) -> InstitutionalMemoryMetadata:
 class HasSubTypes(Entity):
     """`subTypes`."""
 
-    @strawberry.field(description="What kind of its type the entity is.")
+    @shown("What kind of its type the entity is.")
     async def sub_types(self, info: Info) -> SubTypes | None:
         """Null if nobody said."""
         value = await info.context.loaders.value(self.urn, "subTypes")
@@ -316,7 +316,7 @@ class HasSubTypes(Entity):
 class HasPlatform(Entity):
     """`dataPlatformInstance`, and the platform that the URN names."""
 
-    @strawberry.field(description="The platform that the entity is on.")
+    @shown("The platform that the entity is on.")
     async def platform(self, info: Info) -> Annotated["DataPlatform", _TYPES] | None:
         """From the URN where it names one, else from the aspect `dataPlatformInstance`."""
         urn = platform_urn(self.urn)
@@ -326,7 +326,7 @@ class HasPlatform(Entity):
         found: DataPlatform | None = referred(urn, "dataPlatform")
         return found
 
-    @strawberry.field(description="The instance of the platform that the entity is on.")
+    @shown("The instance of the platform that the entity is on.")
     async def data_platform_instance(self, info: Info) -> Annotated["DataPlatformInstance", _TYPES] | None:
         """Null if nobody said."""
         value = await info.context.loaders.value(self.urn, "dataPlatformInstance") or {}

@@ -36,7 +36,7 @@ class Context(BaseContext):
         start = 0 if start is None else start
         count = DEFAULT_COUNT if count is None else count
         if start < 0 or count < 0:
-            raise BadRequest("start and count are numbers from 0")
+            raise BadRequest("start, count and limit are numbers from 0")
         self.check_size("count", count)
         return start, count
 

@@ -20,8 +20,7 @@ from graphsvc.api.graphql.loaders import (
     VersionKey,
 )
 from graphsvc.api.graphql.names import EntityType, entity_type_of, type_name
-from graphsvc.api.graphql.views import AuditStamp, CustomPropertiesEntry, Long, described
-from graphsvc.errors import BadRequest
+from graphsvc.api.graphql.views import AuditStamp, CustomPropertiesEntry, Long, described, shown
 from graphsvc.graph.reader import AspectRow, Page, RelationshipRow
 from graphsvc.urn import parse_urn
 
@@ -85,7 +84,7 @@ class RawAspect:
     run_id: str | None
     unmodelled: bool
 
-    @strawberry.field(description="The same as `name`: DataHub's word for it.")
+    @shown("The same as `name`: DataHub's word for it.")
     def aspect_name(self) -> str:
         """DataHub's spelling."""
         return self.name
@@ -173,12 +172,12 @@ class Entity:
         """The entity type as URNs spell it."""
         return self.urn.split(":", 3)[2]
 
-    @strawberry.field(description="Entity type as URNs spell it; it also tells apart the types that are OTHER.")
+    @shown("Entity type as URNs spell it; it also tells apart the types that are OTHER.")
     def type_name(self) -> str:
-        """`dataset` …"""
+        """`dataset`, `dataJob` and so on."""
         return self.type_text
 
-    @strawberry.field(description="What to show: the name that an aspect gives, else the last part of the URN's key.")
+    @shown("What to show: the name that an aspect gives, else the last part of the URN's key.")
     async def name(self, info: Info) -> str:
         """Read with the names of all other entities of the page."""
         if self.known_name is not None:
@@ -186,15 +185,17 @@ class Entity:
         row = await info.context.loaders.entities.load(self.urn)
         return row.name if row else parse_urn(self.urn).parts[-1]
 
-    @strawberry.field(description="Whether anyone has described the entity; others may point to one that nobody has.")
+    @shown("Whether anyone has described the entity; others may point to one that nobody has.")
     async def exists(self, info: Info) -> bool:
         """Read with all other entities of the page."""
         row = await info.context.loaders.entities.load(self.urn)
         return row is not None and not row.referenced_only
 
-    @strawberry.field(description="Relationships that the entity declares, or that point to it.")
+    @shown("Relationships that the entity declares, or that point to it.")
     async def relationships(
-        self, info: Info, input: RelationshipsInput  # noqa: A002  DataHub's name
+        self,
+        info: Info,
+        input: RelationshipsInput,  # noqa: A002  DataHub's name
     ) -> EntityRelationshipsResult:
         """One page."""
         start, count = info.context.page(input.start, input.count)
@@ -205,7 +206,7 @@ class Entity:
             start=start, count=len(page.rows), total=page.total, relationships=[_relationship(r) for r in page.rows]
         )
 
-    @strawberry.field(description="Direct upstreams or downstreams.")
+    @shown("Direct upstreams or downstreams.")
     async def lineage(self, info: Info, input: LineageInput) -> EntityLineageResult:  # noqa: A002
         """One page of one hop; the query `lineage` walks further."""
         start, count = info.context.page(input.start, input.count)
@@ -214,17 +215,20 @@ class Entity:
             start=start, count=len(page.rows), total=page.total, relationships=[_hop(r) for r in page.rows]
         )
 
-    @strawberry.field(description="Current aspects as they were sent, by name; all of them if no names are given.")
+    @shown("Current aspects as they were sent, by name; all of them if no names are given.")
     async def aspects(
-        self, info: Info, input: AspectParams | None = None, names: list[str] | None = None  # noqa: A002
+        self,
+        info: Info,
+        input: AspectParams | None = None,  # noqa: A002  DataHub's name
+        names: list[str] | None = None,
     ) -> list[RawAspect]:
         """Sorted by name."""
-        wanted = names if names is not None else input and input.aspect_names
+        wanted = names if names is not None or input is None else input.aspect_names
         key = AspectsKey(self.urn, None if wanted is None else tuple(sorted(set(wanted))))
         return [raw_aspect(row) for row in await info.context.loaders.aspect_lists.load(key)]
 
-    @strawberry.field(description="One aspect as it was sent: the current version (0), or an older one by its number.")
-    async def aspect(self, info: Info, name: str, version: int = 0) -> RawAspect | None:
+    @shown("One aspect as it was sent: the current version (0), or an older one by its number.")
+    async def aspect(self, info: Info, name: str, version: int | None = 0) -> RawAspect | None:
         """Null if there is none."""
         loaders = info.context.loaders
         if version:
@@ -233,29 +237,29 @@ class Entity:
             row = await loaders.aspects.load(AspectKey(self.urn, name))
         return raw_aspect(row) if row else None
 
-    @strawberry.field(description="Versions of one aspect, newest first, the current one included.")
-    async def aspect_versions(self, info: Info, name: str, start: int = 0, count: int = 10) -> list[RawAspect]:
+    @shown("Versions of one aspect, newest first, the current one included.")
+    async def aspect_versions(
+        self, info: Info, name: str, start: int | None = 0, count: int | None = 10
+    ) -> list[RawAspect]:
         """One page."""
-        start, count = info.context.page(start, count)
-        rows = await info.context.loaders.histories.load(HistoryKey(self.urn, name, start, count))
+        first, size = info.context.page(start, count)
+        rows = await info.context.loaders.histories.load(HistoryKey(self.urn, name, first, size))
         return [raw_aspect(row) for row in rows]
 
-    @strawberry.field(description="Points of a timeseries aspect within a range of time (inclusive), newest first.")
+    @shown("Points of a timeseries aspect within a range of time (inclusive), newest first.")
     async def timeseries(
         self,
         info: Info,
         name: str,
         start_time_millis: Long | None = None,
         end_time_millis: Long | None = None,
-        limit: int = 10,
+        limit: int | None = 10,
     ) -> list[TimeseriesPoint]:
         """The newest ones where no time is given."""
-        if limit < 0:
-            raise BadRequest("limit is a number from 0")
-        info.context.check_size("limit", limit)
+        _, size = info.context.page(0, limit)
         start = 0 if start_time_millis is None else int(start_time_millis)
         end = FOREVER if end_time_millis is None else int(end_time_millis)
-        rows = await info.context.loaders.points.load(PointsKey(self.urn, name, start, end, limit))
+        rows = await info.context.loaders.points.load(PointsKey(self.urn, name, start, end, size))
         return [
             TimeseriesPoint(
                 timestamp_millis=Long(row.timestamp_millis),
@@ -303,9 +307,7 @@ def entity_of(urn: str, name: str | None = None, *, exists: bool = True) -> Enti
         exists: Whether it was described; counts only where the name is given.
     """
     entity_type = urn.split(":", 3)[2]
-    return class_of(entity_type)(
-        urn=urn, type=entity_type_of(entity_type), known_name=name, known_exists=exists
-    )
+    return class_of(entity_type)(urn=urn, type=entity_type_of(entity_type), known_name=name, known_exists=exists)
 
 
 def referred(urn: Any, entity_type: str | None = None) -> Any:

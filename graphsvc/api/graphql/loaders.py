@@ -45,7 +45,7 @@ class HistoryKey(NamedTuple):
     urn: str
     name: str
     start: int
-    count: int
+    size: int
 
 
 class PointsKey(NamedTuple):
@@ -65,7 +65,7 @@ class RelationshipsKey(NamedTuple):
     types: tuple[str, ...] | None
     direction: Direction
     start: int
-    count: int
+    size: int
 
 
 class HopsKey(NamedTuple):
@@ -74,7 +74,7 @@ class HopsKey(NamedTuple):
     urn: str
     flow: Flow
     start: int
-    count: int
+    size: int
 
 
 class Loaders:

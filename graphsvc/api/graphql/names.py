@@ -1,9 +1,8 @@
 """GraphQL's names for entity types: DataHub's own where it has one, and the same rule for those it has none for."""
 
 import re
-from collections.abc import Iterable
 from enum import Enum
-from typing import cast
+from typing import TYPE_CHECKING
 
 import strawberry
 
@@ -52,18 +51,20 @@ def type_name(entity_type: str) -> str:
     return "ML" + name[2:] if name.startswith("Ml") else name
 
 
-def _enum(entity_types: Iterable[str]) -> type[Enum]:
-    values = {enum_name(name): name for name in entity_types} | {OTHER: OTHER}
-    return cast("type[Enum]", Enum("EntityType", values))  # type: ignore[misc]  # the names come from the model
-
-
 SHIPPED_TYPES = tuple(load_registry().entities)
-EntityType = strawberry.enum(
-    _enum(SHIPPED_TYPES), name="EntityType", description="Entity types that DataHub ships; OTHER for a model file's own."
-)
-_BY_NAME: dict[str, Enum] = {member.value: member for member in EntityType}
+
+if TYPE_CHECKING:
+
+    class EntityType(Enum):
+        """The names come from the model, so that type checkers know none of them."""
+else:
+    EntityType = strawberry.enum(
+        Enum("EntityType", {enum_name(name): name for name in SHIPPED_TYPES} | {OTHER: OTHER}),
+        description="Entity types that DataHub ships; OTHER for a model file's own.",
+    )
+_BY_NAME: dict[str, EntityType] = {member.value: member for member in EntityType}
 
 
-def entity_type_of(name: str) -> Enum:
+def entity_type_of(name: str) -> EntityType:
     """The enum's member for an entity type as URNs spell it."""
     return _BY_NAME.get(name, _BY_NAME[OTHER])

@@ -1,20 +1,21 @@
 """
 Thin views over aspect values: a class per record, filled from JSON by its fields' names and types.
 
-Values were checked when they came in, but an aspect of an older model may still hold something else: a field whose value
-is of another type is null, never an error.
+Values were checked when they came in, but an aspect of an older model may still hold something else: a field whose
+value is of another type is null, never an error.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from functools import cache
-from typing import Any, NewType, TypeVar, dataclass_transform
+from typing import Any, NewType, ParamSpec, TypeVar, dataclass_transform
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 View = TypeVar("View")
+P = ParamSpec("P")
+Result = TypeVar("Result")
 Json = Any
 
 Long = NewType("Long", int)
@@ -23,10 +24,16 @@ LONG = strawberry.scalar(
 )
 
 
-@dataclass_transform(field_specifiers=(strawberry.field,))
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
 def described(cls: type[View]) -> type[View]:
     """A GraphQL type whose description is the class's docstring."""
     return strawberry.type(cls, description=inspect.getdoc(cls))
+
+
+def shown(description: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """A field with a resolver; what `strawberry.field` does, but with types."""
+    field: Callable[[Callable[P, Result]], Callable[P, Result]] = strawberry.field(description=description)
+    return field
 
 
 @described
@@ -95,22 +102,24 @@ _READERS: dict[Any, Callable[[Json], Any]] = {
 
 
 def path(*keys: str) -> Any:
-    """A field that stands under another key than its own name; the first key with a value counts."""
+    """A field that stands under other keys than its own name, `a.b` being b within a; the first with a value counts."""
     return strawberry.field(metadata={"keys": keys})
 
 
-@cache
-def _plan(cls: type[Any]) -> tuple[tuple[str, tuple[str, ...], Callable[[Json], Any]], ...]:
-    annotations = inspect.get_annotations(cls)
-    return tuple(
-        (
-            field.name,
-            field.metadata.get("keys") or (to_camel_case(field.name),),
-            _READERS[annotations[field.name]],
+_Plan = tuple[tuple[str, tuple[str, ...], Callable[[Json], Any]], ...]
+_PLANS: dict[type[Any], _Plan] = {}
+
+
+def _plan(cls: type[Any]) -> _Plan:
+    """Of each plain field: its name, the keys to try, and how to read the value."""
+    if cls not in _PLANS:
+        annotations = inspect.get_annotations(cls)
+        _PLANS[cls] = tuple(
+            (field.name, field.metadata.get("keys") or (to_camel_case(field.name),), _READERS[annotations[field.name]])
+            for field in fields(cls)
+            if field.init and field.default is MISSING and annotations.get(field.name) in _READERS
         )
-        for field in fields(cls)
-        if field.init and field.default is MISSING and annotations.get(field.name) in _READERS
-    )
+    return _PLANS[cls]
 
 
 def view(cls: type[View], value: Mapping[str, Any], **given: Any) -> View:
@@ -124,6 +133,12 @@ def view(cls: type[View], value: Mapping[str, Any], **given: Any) -> View:
     """
     for name, keys, read in _plan(cls):
         if name not in given:
-            found = (value[key] for key in keys if value.get(key) is not None)
+            found = (item for key in keys if (item := _at(value, key)) is not None)
             given[name] = read(next(found, None))
     return cls(**given)
+
+
+def _at(value: Json, key: str) -> Json:
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,27 @@
+// Starts GraphiQL on the address of its own page. `?q=…&variables=…` fills the editors, so that a link can carry a question.
+const EXAMPLE = `# Everything upstream of a table, and how it hangs together.
+# Ctrl-Enter runs the query, Ctrl-Space completes; the book at the top left lists all types.
+query Upstream($urn: String!) {
+  lineage(urn: $urn, direction: UPSTREAM, maxHops: 5) {
+    nodes { distance entity { urn type name } }
+    edges { source target type }
+    partial
+  }
+}
+`;
+const EXAMPLE_VARIABLES = `{"urn": "urn:li:dataset:(urn:li:dataPlatform:hive,db.table,PROD)"}`;
+
+const given = new URLSearchParams(window.location.search);
+const fetcher = GraphiQL.createFetcher({ url: window.location.pathname });
+
+ReactDOM.createRoot(document.getElementById("graphiql")).render(
+  React.createElement(GraphiQL, {
+    fetcher,
+    query: given.get("q") ?? undefined,
+    variables: given.get("variables") ?? undefined,
+    defaultQuery: EXAMPLE,
+    defaultTabs: [{ query: EXAMPLE, variables: EXAMPLE_VARIABLES }],
+    isHeadersEditorEnabled: true,
+    shouldPersistHeaders: true,
+  }),
+);
