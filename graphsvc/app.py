@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import structlog
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from neo4j import AsyncDriver
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from graphsvc.api import health
@@ -20,7 +22,7 @@ from graphsvc.graph.driver import open_driver
 from graphsvc.graph.migrate import migrate
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import load_registry
-from graphsvc.http import TokenGuard, error_answer
+from graphsvc.http import LengthGuard, TokenGuard, error_answer
 from graphsvc.ingest import rest as writing
 from graphsvc.ingest.service import IngestService
 
@@ -60,7 +62,6 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("graphsvc"),
         description="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.",
         lifespan=lifespan,
-        max_body_size=settings.limits.body_bytes,
     )
     app.include_router(health.build_router(reader))
     app.include_router(reading.build_router(reader, registry))
@@ -88,7 +89,9 @@ async def _home() -> Response:
 
 
 def _guard(app: FastAPI, settings: Settings) -> None:
-    """Who may come in: callers that name this host as theirs, with the token where one is set."""
+    """What may come in: bodies within the limit, from callers that name this host as theirs, with the token if one is set."""
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.limits.body_bytes)
+    app.add_middleware(LengthGuard, limit=settings.limits.body_bytes)
     if settings.http.token is not None:
         app.add_middleware(TokenGuard, token=settings.http.token.get_secret_value())
     names = settings.http.allowed_hosts or (LOOPBACK_NAMES if settings.http.is_loopback else ("*",))

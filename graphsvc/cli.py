@@ -18,7 +18,6 @@ import typer
 import uvicorn
 from pydantic import SecretStr
 from rich.console import Console
-from rich.table import Table
 
 from graphsvc.app import create_app, open_neo4j
 from graphsvc.config import Settings
@@ -276,20 +275,19 @@ def _started(server: uvicorn.Server) -> bool:
 
 
 def _announce(settings: Settings, url: str, local: "LocalStack | None") -> None:
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("GraphiQL", f"{url}/graphql")
-    table.add_row("REST docs", f"{url}/docs")
-    table.add_row("DataHub's clients", f"datahub-rest sink, server: {url}")
-    if local is not None:
-        endpoints = local.endpoints
-        table.add_row("Neo4j Browser", f"{endpoints.http_url}/browser/")
-        table.add_row("  login", f"{endpoints.user}, password {endpoints.password}, at {endpoints.bolt_uri}")
-        if endpoints.kafka_bootstrap:
-            table.add_row("Kafka", endpoints.kafka_bootstrap)
+    lines = {"GraphiQL": f"{url}/graphql", "REST docs": f"{url}/docs", "DataHub's clients": f"server: {url}"}
+    if local is None:
+        lines["Neo4j"] = settings.neo4j.uri
     else:
-        table.add_row("Neo4j", settings.neo4j.uri)
+        endpoints = local.endpoints
+        lines["Neo4j Browser"] = f"{endpoints.http_url}/browser/"
+        lines["  connect to"] = endpoints.bolt_uri
+        lines["  login"] = f"{endpoints.user} / {endpoints.password}"
+        if endpoints.kafka_bootstrap:
+            lines["Kafka"] = endpoints.kafka_bootstrap
     console.print("\ngraphsvc is ready", style="bold green")
-    console.print(table, highlight=False, soft_wrap=True)
+    for name, text in lines.items():
+        console.print(f"  {name:<20}{text}", highlight=False, markup=False, soft_wrap=True)
     console.print("Ctrl-C stops everything.\n", style="dim")
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from starlette.datastructures import QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from graphsvc.errors import BadRequest, GraphsvcError, StoreUnavailable, Unauthorized, UnsupportedMediaType
+from graphsvc.errors import BadRequest, GraphsvcError, StoreUnavailable, TooLarge, Unauthorized, UnsupportedMediaType
 
 # Open without a token: what load balancers ask, and the GraphiQL page, which holds no data until it sends one.
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
@@ -76,6 +76,31 @@ def error_answer(error: GraphsvcError, **more: Any) -> JSONAnswer:
         headers["WWW-Authenticate"] = "Bearer"
     body = {"exceptionClass": type(error).__name__, "message": str(error), "status": error.status, **more}
     return JSONAnswer(body, status_code=error.status, headers=headers)
+
+
+def body_too_large(limit: int) -> TooLarge:
+    """The error for a request body over the limit."""
+    return TooLarge(f"the body has more than {limit} bytes, which is the limit; send fewer proposals at once")
+
+
+class LengthGuard:
+    """
+    ASGI middleware: a body that says it is too long is refused before it is read.
+
+    Starlette's own limit, which counts the bytes of those that do not say, answers in plain text here.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 413."""
+        said = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
+        if said.isdecimal() and int(said) > self._limit:
+            await error_answer(body_too_large(self._limit))(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 class TokenGuard:

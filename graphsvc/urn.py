@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from graphsvc.errors import BadUrn
 
-MAX_URN_BYTES = 8_000  # Neo4j's range index refuses keys of more than about 8 kB; DataHub's own limit is 512
+MAX_URN_BYTES = 7_000  # a key of Neo4j's range index (URN, aspect, version …) holds some 8 kB; DataHub's own limit is 512
 PREFIX = "urn:li:"
 _HEAD = re.compile(r"urn:li:([A-Za-z][A-Za-z0-9_]*):(.+)", re.DOTALL)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -99,7 +99,7 @@ def parse_urn(text: str, where: str = "urn") -> Urn:
     """
     found = _parse(text) if isinstance(text, str) else "not a string"
     if isinstance(found, str):
-        raise BadUrn(str(text), where, found)
+        raise BadUrn(text if isinstance(text, str) else type(text).__name__, where, found)
     return found
 
 

@@ -3,14 +3,14 @@
 // urns     [urn], sorted
 // returns  nothing; the caller reads the counters
 // index    entity_urn (unique)
-// note     REMOVE takes the node's write lock before the look for edges: an edge that another writer is just making is
-//          waited for and seen, and one that comes later finds the node gone and is made again (docs/adr/0004)
+// note     REMOVE takes the node's write lock before the look for edges (see lock_entities). An edge which another writer
+//          makes at the same time does not wait for it: then one of the two fails, and is tried again (docs/adr/0004)
 //
 // :param urns => ["urn:li:tag:b"]
 UNWIND $urns AS urn
 MATCH (e:Entity {urn: urn})
 WHERE e.referencedOnly
-REMOVE e.locked
+REMOVE e.lockedAt
 WITH e
 WHERE NOT EXISTS { (e)--() }
 DELETE e

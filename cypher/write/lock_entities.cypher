@@ -4,14 +4,15 @@
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
 //          and known, the indexes of entities which somebody has described. One row, since each costs the driver time
 // index    entity_urn (unique): MERGE seeks it
-// note     REMOVE of a property takes the node's write lock even though nobody has that property, so a second
-//          writer waits here and then reads what the first one committed
+// note     REMOVE of a property takes the node's write lock even though no entity has it, so a second writer waits here
+//          and then reads what the first one committed. The database must know the property's name, else REMOVE does
+//          nothing at all: `lockedAt` stands on the :MigrationLock node, which is there before the first write
 //
 // :param rows => [{index: 0, urn: "urn:li:tag:a", labels: ["Tag"], properties: {name: "a"}, aspects: ["status"]}]
 UNWIND $rows AS row
 MERGE (e:Entity {urn: row.urn})
 ON CREATE SET e:$(row.labels), e += row.properties, e.referencedOnly = true
-REMOVE e.locked
+REMOVE e.lockedAt
 WITH row, e
 WITH collect(CASE WHEN e.referencedOnly IS NULL THEN {index: row.index, node: e, aspects: row.aspects} END) AS described
 CALL (described) {

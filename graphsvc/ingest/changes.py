@@ -1,7 +1,9 @@
 """Pure: the state that was read and the changes that were asked for -> operations, and an answer per change."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -14,6 +16,7 @@ from graphsvc.ingest.mapping import Edge, edges_of, node_of
 from graphsvc.ingest.validate import Change, canonical
 from graphsvc.urn import parse_urn
 
+MESSAGE_ID_BYTES = 500  # a longer one would not fit into the index
 NO_RUN = "no-run-id-provided"
 
 
@@ -82,7 +85,7 @@ class Planner:
             current = state.aspects.get(change.aspect)
             live = None if current is None or current.deleted else current
             if change.change_type == "DELETE":
-                return self._delete_aspect(change, live)
+                return self._delete_aspect(change, state, live)
             same = live is not None and live.value == change.text
             _check_expectations(change, state, live, same=same)
             if live is not None and same:
@@ -103,6 +106,8 @@ class Planner:
         aspect = self._aspect_node(change.aspect, version, change.text, _succeeded(old_system, change.system))
         if change.spec is None:
             aspect["unmodelled"] = True
+        else:
+            self._replace_edges(change, change.spec, live)
         properties = change.properties
         if current is None:
             row = self._added(change.urn.text)
@@ -118,8 +123,6 @@ class Planner:
                 "aspect": aspect,
             }
             self.operations.replaced.append(row)
-        if change.spec is not None:
-            self._replace_edges(change, change.spec, live)
         return self._applied(change, version, changed=True)
 
     def _describe(self, change: Change, state: EntityState) -> None:
@@ -129,11 +132,10 @@ class Planner:
             return
         value = key_value(entity, urn)
         key = self._aspect_node(entity.key_aspect, 1, canonical(value), change.system)
-        self._added(urn.text)["aspects"].append(key)
         spec = self._registry.aspects[entity.key_aspect]
-        if not spec.edges:
-            return
-        for edge in edges_of(urn, spec, value, self._edge_limit):
+        edges = edges_of(urn, spec, value, self._edge_limit)
+        self._added(urn.text)["aspects"].append(key)
+        for edge in edges:
             self._create(edge, spec.name, urn.text, change.system)
 
     def _refresh(self, change: Change, live: AspectState) -> Applied:
@@ -150,9 +152,13 @@ class Planner:
             self.operations.refreshed.append(row)
         return self._applied(change, live.version, changed=False)
 
-    def _delete_aspect(self, change: Change, live: AspectState | None) -> Applied:
+    def _delete_aspect(self, change: Change, state: EntityState, live: AspectState | None) -> Applied:
         if live is None:
+            if not state.exists:
+                self.operations.loose.add(change.urn.text)
             return self._applied(change, 0, changed=False)
+        if change.spec is not None:
+            self._replace_edges(change, change.spec, live)
         row = {
             "urn": change.urn.text,
             "name": change.aspect,
@@ -160,8 +166,6 @@ class Planner:
             "properties": change.properties,
         }
         self.operations.dropped.append(row)
-        if change.spec is not None:
-            self._replace_edges(change, change.spec, live)
         return self._applied(change, 0, changed=True)
 
     def _delete_entity(self, change: Change, state: EntityState) -> Applied:
@@ -207,10 +211,11 @@ class Planner:
             if key not in old:
                 self._create(edge, spec.name, urn, change.system)
             elif old[key].details != edge.details:
-                self._update(edge, old[key], spec.name, urn)
+                self._update(edge, old[key], spec.name, urn, change.system)
 
     def _edges_of(self, change: Change, spec: AspectSpec, stored: AspectState) -> Iterable[Edge]:
-        return edges_of(change.urn, spec, orjson.loads(stored.value), self._edge_limit)
+        # What was let in can be taken out again, whatever the limit is now.
+        return edges_of(change.urn, spec, orjson.loads(stored.value), sys.maxsize)
 
     def _create(self, edge: Edge, aspect: str, owner: str, system: Mapping[str, Any]) -> None:
         observed = system.get("lastObserved") or self._stamp.time
@@ -239,8 +244,10 @@ class Planner:
             rows.append({**head, "targets": [edge.target]})
         self.operations.loose.update((edge.source, edge.target))
 
-    def _update(self, edge: Edge, old: Edge, aspect: str, owner: str) -> None:
-        gone = dict.fromkeys(old.details.keys() - edge.details.keys())
+    def _update(self, edge: Edge, old: Edge, aspect: str, owner: str, system: Mapping[str, Any]) -> None:
+        gone: Row = dict.fromkeys(old.details.keys() - edge.details.keys())
+        observed = system.get("lastObserved") or self._stamp.time
+        gone.update((key, observed) for key in ("createdOn", "updatedOn") if key in gone)
         head = {
             "source": edge.source,
             "target": edge.target,
@@ -282,11 +289,14 @@ def point_key(change: Change) -> Row:
     if not message:
         rest = {key: value[key] for key in ("eventGranularity", "partitionSpec") if value.get(key) is not None}
         message = canonical(rest) if rest else ""
+    text = str(message)
+    if len(text.encode()) > MESSAGE_ID_BYTES:
+        text = f"sha256:{sha256(text.encode()).hexdigest()}"
     return {
         "urn": change.urn.text,
         "name": change.aspect,
         "timestampMillis": value["timestampMillis"],
-        "messageId": str(message),
+        "messageId": text,
     }
 
 

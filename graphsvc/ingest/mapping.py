@@ -87,18 +87,25 @@ def edges_of(owner: Urn, spec: AspectSpec, value: Mapping[str, Any], limit: int)
         if value.get(edge_spec.path[0]) is None:
             continue
         for edge in _declared(owner, spec.name, edge_spec, value):
-            found.setdefault(edge.key, edge)
+            _add(found, edge)
             if edge_spec.mirror:
                 mirror = Edge(edge_spec.mirror, edge.target, edge.source, edge.via, _mirrored(edge, edge_spec.name))
-                found.setdefault(mirror.key, mirror)
+                _add(found, mirror)
         _check_count(spec.name, len(found), limit)
     if spec.column_lineage and value.get(spec.column_lineage) is not None:
         for edge in _column_lineage(owner, spec, value):
-            found.setdefault(edge.key, edge)
+            _add(found, edge)
             if len(found) > limit:
                 break
         _check_count(spec.name, len(found), limit)
     return tuple(found.values())
+
+
+def _add(found: dict[tuple[str, str, str, str], Edge], edge: Edge) -> None:
+    """An edge which the aspect states twice (`inputDatasets`, `inputDatasetEdges`) has the details of both."""
+    known = found.setdefault(edge.key, edge)
+    if known is not edge:
+        known.details = {**edge.details, **known.details}
 
 
 def _check_count(aspect: str, count: int, limit: int) -> None:
@@ -158,7 +165,9 @@ def _column_lineage(owner: Urn, spec: AspectSpec, value: Mapping[str, Any]) -> I
         if spec.name == "inputFields":
             yield from _input_field(owner, entry, where)
             continue
-        via = entry.get("query") or (owner.text if owner.entity_type == "dataJob" else "")
+        via = owner.text if owner.entity_type == "dataJob" else ""
+        if entry.get("query"):
+            via = parse_urn(entry["query"], f"{where}/*/query").text
         details = {
             "lineage": True,
             **{key: entry[key] for key in ("transformOperation", "confidenceScore") if entry.get(key) is not None},

@@ -19,21 +19,7 @@ class GenericAspect(BaseModel):
 class Proposal(BaseModel):
     """One change to one aspect of one entity, as DataHub's clients write it."""
 
-    model_config = ConfigDict(
-        extra="ignore",
-        populate_by_name=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "entityType": "dataset",
-                    "entityUrn": "urn:li:dataset:(urn:li:dataPlatform:hive,sales.orders,PROD)",
-                    "changeType": "UPSERT",
-                    "aspectName": "datasetProperties",
-                    "aspect": {"json": {"name": "orders", "description": "One row per order."}},
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
     entity_type: str | None = Field(None, alias="entityType", description="Entity type; the URN's own if absent.")
     entity_urn: str | None = Field(None, alias="entityUrn")
@@ -48,7 +34,9 @@ class Proposal(BaseModel):
     aspect_name: str | None = Field(None, alias="aspectName")
     aspect: GenericAspect | None = None
     system_metadata: dict[str, Any] | str | None = Field(
-        None, alias="systemMetadata", description="An object; JSON text is taken too, as `datahub put --run-id` sends it."
+        None,
+        alias="systemMetadata",
+        description="An object; JSON text is taken too, as `datahub put --run-id` sends it.",
     )
     headers: dict[str, str] | None = Field(None, description="Preconditions: If-Version-Match, If-None-Match …")
 

@@ -1,9 +1,9 @@
 """The doors for writing over HTTP: DataHub's endpoints as its clients call them, and graphsvc's own `/ingest`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -16,6 +16,30 @@ from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import Item, decode_proposal, proposals_of_entity
 
 FAILURES_IN_MESSAGE = 20
+_ORDERS = "urn:li:dataset:(urn:li:dataPlatform:hive,sales.orders,PROD)"
+_LINEAGE = {"upstreams": [{"dataset": "urn:li:dataset:(urn:li:dataPlatform:kafka,orders,PROD)", "type": "TRANSFORMED"}]}
+EXAMPLES: dict[str, Any] = {
+    "one": {
+        "summary": "One proposal",
+        "value": {
+            "entityUrn": _ORDERS,
+            "aspectName": "datasetProperties",
+            "aspect": {"json": {"name": "orders", "description": "One row per order."}},
+        },
+    },
+    "list": {
+        "summary": "A table, its lineage and its owner",
+        "value": [
+            {"entityUrn": _ORDERS, "aspectName": "status", "aspect": {"json": {"removed": False}}},
+            {"entityUrn": _ORDERS, "aspectName": "upstreamLineage", "aspect": {"json": _LINEAGE}},
+            {
+                "entityUrn": _ORDERS,
+                "aspectName": "ownership",
+                "aspect": {"json": {"owners": [{"owner": "urn:li:corpuser:ada", "type": "TECHNICAL_OWNER"}]}},
+            },
+        ],
+    },
+}
 
 
 class ErrorBody(BaseModel):
@@ -54,85 +78,114 @@ class IngestAnswer(BaseModel):
 def build_router(service: IngestService, registry: Registry) -> APIRouter:
     """All writing endpoints."""
     router = APIRouter()
-    _add_restli(router, service, registry)
-    _add_own(router, service)
+    doors = Doors(service, registry)
+    for path, action, endpoint in (
+        ("/aspects", "ingestProposal", doors.ingest_proposal),
+        ("/aspects", "ingestProposalBatch", doors.ingest_proposal_batch),
+        ("/entities", "ingest", doors.ingest_entity),
+        ("/entities", "ingestBatch", doors.ingest_entities),
+        ("/entities", "delete", doors.delete_entity),
+    ):
+        for spelling in (path, f"{path}/"):  # `datahub put` writes `/aspects/?action=…`
+            router.add_api_route(
+                spelling,
+                endpoint,
+                methods=["POST"],
+                summary=f"action={action}",
+                tags=["DataHub's wire: write"],
+                # OpenAPI knows one operation per path and method; the others stand in its description.
+                include_in_schema=spelling == path and action in ("ingestProposal", "ingest"),
+                route_class_override=action_route(action),
+                response_model=None,
+            )
+    for path in ("/aspects", "/aspects/", "/entities", "/entities/"):
+        router.add_api_route(path, _no_such_action, methods=["POST"], include_in_schema=False, response_model=None)
+    router.add_api_route(
+        "/ingest",
+        doors.ingest,
+        methods=["POST"],
+        summary="Apply one proposal or a list",
+        tags=["graphsvc"],
+        response_model=IngestAnswer,
+        responses={
+            422: {"model": IngestAnswer, "description": "Some proposals were refused; the others have landed."},
+            **{status: {"model": ErrorBody} for status in (400, 413, 415, 503)},
+        },
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": _ingest_schema()}}},
+    )
     return router
 
 
-def _add_restli(router: APIRouter, service: IngestService, registry: Registry) -> None:
-    def post(path: str, action: str, summary: str, *, in_schema: bool = False) -> Any:
-        """Both spellings: `datahub put` writes `/aspects/?action=…`."""
+class Doors:
+    """The endpoints, each: decode, call, encode."""
 
-        def add(endpoint: Any) -> Any:
-            for spelling in (path, f"{path}/"):
-                router.add_api_route(
-                    spelling,
-                    endpoint,
-                    methods=["POST"],
-                    summary=summary,
-                    tags=["DataHub's wire: write"],
-                    include_in_schema=in_schema and spelling == path,
-                    route_class_override=action_route(action),
-                    response_model=None,
-                )
-            return endpoint
+    def __init__(self, service: IngestService, registry: Registry) -> None:
+        self._service = service
+        self._registry = registry
 
-        return add
+    async def ingest_proposal(self, request: Request) -> Response:
+        """
+        Apply one proposal: `{"proposal": {…}, "async": "false"}`. 200 means that Neo4j has committed it.
 
-    @post(
-        "/aspects", "ingestProposal", "Apply one proposal, or a batch with action=ingestProposalBatch", in_schema=True
-    )
-    async def ingest_proposal(request: Request) -> Response:
-        """DataHub's wire: `{"proposal": {…}, "async": "false"}`. 200 means that Neo4j has committed it."""
+        With `action=ingestProposalBatch` the body is `{"proposals": [{…}]}`: the good ones land, and a 4xx names each bad
+        one. With `action=getTimeseriesAspectValues` it is a read.
+        """
         body = _object(await json_body(request))
-        item = decode_proposal(body.get("proposal"))
-        (answer,) = await service.ingest([item])
-        if isinstance(answer, GraphsvcError):
-            return error_answer(answer)
-        return JSONAnswer({"value": answer.urn})
+        (answer,) = await self._service.ingest([decode_proposal(body.get("proposal"))])
+        return error_answer(answer) if isinstance(answer, GraphsvcError) else JSONAnswer({"value": answer.urn})
 
-    @post("/aspects", "ingestProposalBatch", "Apply a batch of proposals")
-    async def ingest_proposal_batch(request: Request) -> Response:
-        """DataHub's wire: `{"proposals": [{…}], "async": "true"}`. The good ones land; a 4xx names each bad one."""
+    async def ingest_proposal_batch(self, request: Request) -> Response:
+        """Apply a batch: `{"proposals": [{…}], "async": "true"}`."""
         body = _object(await json_body(request))
-        items = [decode_proposal(raw) for raw in _list(body, "proposals")]
-        return _batch_answer(items, await service.ingest(items))
+        return await self._apply([decode_proposal(raw) for raw in _list(body, "proposals")])
 
-    @post("/entities", "ingest", "Apply an MCE snapshot, or several with action=ingestBatch", in_schema=True)
-    async def ingest_entity(request: Request) -> Response:
-        """DataHub's legacy wire: `{"entity": {"value": {"com.linkedin…DatasetSnapshot": {…}}}}`."""
+    async def ingest_entity(self, request: Request) -> Response:
+        """
+        Apply an MCE snapshot: `{"entity": {"value": {"com.linkedin…DatasetSnapshot": {…}}}}`.
+
+        With `action=ingestBatch` the body is `{"entities": [{"value": …}]}`; with `action=delete` it is `{"urn": …}`.
+        """
         body = _object(await json_body(request))
-        items = proposals_of_entity(body.get("entity"), body.get("systemMetadata"), registry)
-        return _batch_answer(items, await service.ingest(items))
+        return await self._apply(proposals_of_entity(body.get("entity"), body.get("systemMetadata"), self._registry))
 
-    @post("/entities", "ingestBatch", "Apply MCE snapshots")
-    async def ingest_entities(request: Request) -> Response:
-        """DataHub's legacy wire: `{"entities": [{"value": …}], "systemMetadata": [{…}]}`."""
+    async def ingest_entities(self, request: Request) -> Response:
+        """Apply MCE snapshots: `{"entities": [{"value": …}], "systemMetadata": [{…}]}`."""
         body = _object(await json_body(request))
         entities, systems = _list(body, "entities"), body.get("systemMetadata")
         per_entity = (
             systems if isinstance(systems, list) and len(systems) == len(entities) else [systems] * len(entities)
         )
-        items = [
-            item
-            for entity, system in zip(entities, per_entity, strict=True)
-            for item in proposals_of_entity(entity, system, registry)
-        ]
-        return _batch_answer(items, await service.ingest(items))
+        pairs = zip(entities, per_entity, strict=True)
+        return await self._apply([item for pair in pairs for item in proposals_of_entity(*pair, self._registry)])
 
-    @post("/entities", "delete", "Delete an entity with everything that is known about it")
-    async def delete_entity(request: Request) -> Response:
-        """DataHub's wire: `{"urn": …}`. Others that point to the entity keep pointing to it."""
+    async def delete_entity(self, request: Request) -> Response:
+        """Delete an entity with all that is known about it: `{"urn": …}`. Who points to it goes on pointing to it."""
         body = _object(await json_body(request))
         if body.get("aspectName"):
             raise BadRequest("deleting points of a timeseries aspect is not supported")
-        (answer,) = await service.ingest([decode_proposal({"entityUrn": body.get("urn"), "changeType": "DELETE"})])
+        (answer,) = await self._service.ingest(
+            [decode_proposal({"entityUrn": body.get("urn"), "changeType": "DELETE"})]
+        )
         if isinstance(answer, GraphsvcError):
             return error_answer(answer)
         return JSONAnswer({"value": {"urn": answer.urn, "rows": int(answer.changed), "timeseriesRows": 0}})
 
-    for path in ("/aspects", "/aspects/", "/entities", "/entities/"):
-        router.add_api_route(path, _no_such_action, methods=["POST"], include_in_schema=False, response_model=None)
+    async def ingest(self, request: Request) -> Response:
+        """
+        Apply proposals given as plain JSON: one, or a list.
+
+        An aspect's value may be an object in `aspect.json` or text in `aspect.value`. The good ones land together, in
+        one transaction; each bad one is named. 200 means that all have landed.
+        """
+        body = await json_body(request)
+        items = [decode_proposal(raw) for raw in (body if isinstance(body, list) else [body])]
+        answer = _own_answer(items, await self._service.ingest(items))
+        return JSONAnswer(
+            answer.model_dump(exclude_none=True), status_code=BadProposal.status if answer.refused else 200
+        )
+
+    async def _apply(self, items: Sequence[Item]) -> Response:
+        return _batch_answer(items, await self._service.ingest(items))
 
 
 async def _no_such_action(request: Request) -> Response:
@@ -141,34 +194,15 @@ async def _no_such_action(request: Request) -> Response:
     raise NotFound(f"POST {request.url.path}?action={action} is not supported; see /docs for what is")
 
 
-def _add_own(router: APIRouter, service: IngestService) -> None:
-    @router.post(
-        "/ingest",
-        summary="Apply one proposal or a list",
-        tags=["graphsvc"],
-        response_model=IngestAnswer,
-        response_model_exclude_none=True,
-        responses={
-            422: {"model": IngestAnswer, "description": "Some proposals were refused; the others have landed."},
-            **{status: {"model": ErrorBody} for status in (400, 413, 415, 503)},
-        },
-    )
-    async def ingest(request: Request, items: Annotated[list[Item], Depends(_own_items)]) -> Response:
-        """
-        Apply proposals given as plain JSON: one, or a list.
-
-        An aspect's value may be an object in `aspect.json` or text in `aspect.value`. The good ones land together, in
-        one transaction; each bad one is named. 200 means that all have landed.
-        """
-        answers = await service.ingest(items)
-        body = _own_answer(items, answers)
-        status = 422 if body.refused else 200
-        return JSONAnswer(body.model_dump(exclude_none=True), status_code=status)
-
-
-async def _own_items(request: Request) -> list[Item]:
-    body = await json_body(request)
-    return [decode_proposal(raw) for raw in (body if isinstance(body, list) else [body])]
+def _ingest_schema() -> dict[str, Any]:
+    """The body of `/ingest` for OpenAPI; it is decoded item by item, so that a bad one does not cost the others."""
+    schema = Proposal.model_json_schema()
+    aspect = schema.pop("$defs")["GenericAspect"]
+    for field in schema["properties"].values():
+        field["anyOf"] = [aspect if "$ref" in choice else choice for choice in field.get("anyOf", ())] or None
+    properties = {name: {k: v for k, v in f.items() if v is not None} for name, f in schema["properties"].items()}
+    proposal = {**schema, "properties": properties}
+    return {"schema": {"anyOf": [proposal, {"type": "array", "items": proposal}]}, "examples": EXAMPLES}
 
 
 def _own_answer(items: Sequence[Item], answers: Sequence[Answer]) -> IngestAnswer:

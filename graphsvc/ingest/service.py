@@ -20,7 +20,10 @@ from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.validate import Change, Validator
 
 UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
-NODE_IS_GONE = "Neo.ClientError.Statement.EntityNotFound"
+# Two writers at one end node that others refer to: one removes it, the other makes an edge to it.
+NODE_RACES = frozenset(
+    {"Neo.ClientError.Statement.EntityNotFound", "Neo.ClientError.Schema.ConstraintValidationFailed"}
+)
 
 log = structlog.get_logger()
 
@@ -147,7 +150,7 @@ def _retry_policy() -> Callable[[Exception], bool]:
     Which failures a new transaction may cure.
 
     Deadlocks and the like, until time is up: they are the writers' own doing. A node that another writer removed
-    between our look and our edge. A lost connection once, since a restarted server leaves dead ones in the pool; if the
+    between our look and our edge, or the other way round: we remove it and another writer's edge was faster. A lost connection once, since a restarted server leaves dead ones in the pool; if the
     server does not answer then, the caller is told so at once. An unclear commit, since writing again is harmless.
     """
     lost = 0
@@ -160,7 +163,7 @@ def _retry_policy() -> Callable[[Exception], bool]:
         if isinstance(exc, writer.EndIsGone):
             return True
         if isinstance(exc, Neo4jError):
-            return exc.is_retryable() or exc.code == NODE_IS_GONE
+            return exc.is_retryable() or exc.code in NODE_RACES
         return isinstance(exc, DriverError) and exc.is_retryable()
 
     return retry

@@ -28,6 +28,7 @@ from graphsvc.ingest.proposal import GenericAspect, Proposal
 from graphsvc.urn import Urn, parse_urn
 
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_VERSION = re.compile(r"-?[0-9]{1,18}")
 CHANGE_TYPES = frozenset({"UPSERT", "CREATE", "CREATE_ENTITY", "UPDATE", "DELETE"})
 PRECONDITIONS = frozenset({"if-version-match", "if-none-match"})
 UNSUPPORTED_PRECONDITIONS = frozenset({"if-modified-since", "if-unmodified-since"})
@@ -174,7 +175,7 @@ class Validator:
         if spec is None:
             if self._refuse_unknown_aspects:
                 raise UnknownAspect(f"aspect {name[:100]!r} is not in the model")
-            if not name.isidentifier() or len(name) > 200:
+            if not name.isidentifier() or len(name.encode()) > 200:
                 raise UnknownAspect(f"aspect {name[:100]!r} is not a possible name of an aspect")
         elif name not in entity.aspects:
             raise AspectNotAllowed(f"aspect {name} is not allowed on entity type {entity.name}")
@@ -230,7 +231,7 @@ def _headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
     if unsupported := UNSUPPORTED_PRECONDITIONS & lower.keys():
         raise Unsupported(f"header {', '.join(sorted(unsupported))} is not supported; use If-Version-Match")
     version = lower.get("if-version-match")
-    if version is not None and not version.lstrip("-").isdecimal():
+    if version is not None and not _VERSION.fullmatch(version):
         raise BadProposal(f"header If-Version-Match is not a number: {version[:50]!r}")
     if lower.get("if-none-match", "*") != "*":
         raise BadProposal("header If-None-Match can only be *")
@@ -238,7 +239,7 @@ def _headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
 
 
 def _system(given: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
-    """systemMetadata without nulls, checked where graphsvc itself reads it."""
+    """SystemMetadata without nulls, checked where graphsvc itself reads it."""
     if isinstance(given, str):
         try:
             given = orjson.loads(given)

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import orjson
@@ -306,8 +307,13 @@ def entity_of(urn: str, name: str | None = None, *, exists: bool = True) -> Enti
         name: Its name, if it was read already.
         exists: Whether it was described; counts only where the name is given.
     """
-    entity_type = urn.split(":", 3)[2]
-    return class_of(entity_type)(urn=urn, type=entity_type_of(entity_type), known_name=name, known_exists=exists)
+    cls, member = _kind(urn.split(":", 3)[2])
+    return cls(urn=urn, type=member, known_name=name, known_exists=exists)
+
+
+@lru_cache(maxsize=1024)
+def _kind(entity_type: str) -> tuple[type[Entity], EntityType]:
+    return class_of(entity_type), entity_type_of(entity_type)
 
 
 def referred(urn: Any, entity_type: str | None = None) -> Any:

@@ -19,6 +19,7 @@ from graphql import (
     get_nullable_type,
     is_abstract_type,
     is_list_type,
+    is_non_null_type,
     is_object_type,
 )
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -108,10 +109,12 @@ class _Builders:
             if not strawberry_field.is_basic_field:
                 raise _NotPlainError
             attribute = strawberry_field.python_name
-        read = attrgetter(attribute)
         named = get_named_type(field.type)
-        if isinstance(named, GraphQLEnumType) and not is_list_type(get_nullable_type(field.type)):
-            return lambda item: read(item).name
+        if isinstance(named, GraphQLEnumType):
+            if is_list_type(get_nullable_type(field.type)) or not is_non_null_type(field.type):
+                raise _NotPlainError
+            return f"{attribute}._name_"
+        read = attrgetter(attribute)
         if is_object_type(named) or is_abstract_type(named):
             build = self.of_type(field.type, group)
             return lambda item: build(read(item))
