@@ -1,11 +1,12 @@
 """Composition root of HTTP: opens the driver, builds the services, mounts the routers, turns errors into answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from neo4j import AsyncDriver
@@ -27,6 +28,7 @@ from graphsvc.ingest import rest as writing
 from graphsvc.ingest.service import IngestService
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+MIGRATE_AGAIN_S = 2.0
 
 log = structlog.get_logger()
 
@@ -41,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         ConfigError: It would listen to other machines without a token, or the model file cannot be used.
     """
-    if not settings.http.is_loopback and settings.http.token is None:
+    if not settings.http.is_loopback and not settings.http.token:
         raise ConfigError(
             f"to listen on {settings.http.host}, which other machines reach, set a token: GRAPHSVC_HTTP__TOKEN"
         )
@@ -49,13 +51,23 @@ def create_app(settings: Settings) -> FastAPI:
     driver = open_neo4j(settings.neo4j)
     reader = Reader(driver, settings.neo4j.database, settings.graphql.query_timeout_s, registry)
     service = IngestService(driver, registry, settings.neo4j, settings.ingest, settings.limits)
+    schema = Schema(driver, settings.neo4j.database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with driver:
-            for name in await migrate(driver, settings.neo4j.database):
-                log.info("schema migrated", migration=name)
-            yield
+            await schema.migrate()
+            later = asyncio.create_task(schema.keep_trying())
+            try:
+                yield
+            finally:
+                later.cancel()
+                with suppress(asyncio.CancelledError):
+                    await later
+
+    async def ready() -> None:
+        await schema.check()
+        await reader.ping()
 
     app = FastAPI(
         title="graphsvc",
@@ -63,14 +75,51 @@ def create_app(settings: Settings) -> FastAPI:
         description="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.",
         lifespan=lifespan,
     )
-    app.include_router(health.build_router(reader))
+    app.include_router(health.build_router(ready))
     app.include_router(reading.build_router(reader, registry))
     app.include_router(build_graphql(reader, registry, settings.graphql))
-    app.include_router(writing.build_router(service, registry))
+    app.include_router(writing.build_router(service, registry), dependencies=[Depends(schema.check)])
     app.add_api_route("/", _home, include_in_schema=False)
     _guard(app, settings)
     _answer_errors(app, settings)
     return app
+
+
+class Schema:
+    """The graph's constraints and indexes: up to date as soon as Neo4j answers; before that, nothing is written."""
+
+    def __init__(self, driver: AsyncDriver, database: str) -> None:
+        self._driver = driver
+        self._database = database
+        self._missing: str | None = "the graph's schema was not brought up to date yet"
+
+    async def check(self) -> None:
+        """
+        Return if the schema is up to date.
+
+        Raises:
+            StoreUnavailable: It is not yet; the message says why.
+        """
+        if self._missing is not None:
+            raise StoreUnavailable(self._missing)
+
+    async def migrate(self) -> None:
+        """Try once; a failure is logged, and told by `check`."""
+        try:
+            done = await migrate(self._driver, self._database)
+        except GraphsvcError as error:
+            self._missing = str(error)
+            log.warning("schema not migrated; trying again", reason=str(error))
+        else:
+            self._missing = None
+            for name in done:
+                log.info("schema migrated", migration=name)
+
+    async def keep_trying(self) -> None:
+        """Return when a try has succeeded."""
+        while self._missing is not None:
+            await asyncio.sleep(MIGRATE_AGAIN_S)
+            await self.migrate()
 
 
 def open_neo4j(neo4j: Neo4jSettings) -> AsyncDriver:
@@ -89,12 +138,13 @@ async def _home() -> Response:
 
 
 def _guard(app: FastAPI, settings: Settings) -> None:
-    """What may come in: bodies within the limit, from callers that name this host as theirs, with the token if one is set."""
+    """What may come in: bodies within the limit, from callers that name this host, with the token if one is set."""
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.limits.body_bytes)
     app.add_middleware(LengthGuard, limit=settings.limits.body_bytes)
-    if settings.http.token is not None:
+    if settings.http.token:
         app.add_middleware(TokenGuard, token=settings.http.token.get_secret_value())
-    names = settings.http.allowed_hosts or (LOOPBACK_NAMES if settings.http.is_loopback else ("*",))
+    own = (*LOOPBACK_NAMES, settings.http.host) if settings.http.is_loopback else ("*",)
+    names = settings.http.allowed_hosts or own
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(names), www_redirect=False)
 
 
@@ -124,7 +174,8 @@ def _answer_errors(app: FastAPI, settings: Settings) -> None:
             )
         if exc.status_code == NotFound.status:
             return error_answer(NotFound(f"{request.method} {request.url.path} is not served here; see /docs"))
-        body = BadRequest(f"{request.method} {request.url.path}: {exc.detail}")
-        answer = error_answer(body)
+        error = BadRequest(f"{request.method} {request.url.path}: {exc.detail}")
+        answer = error_answer(error, status=exc.status_code)
         answer.status_code = exc.status_code
+        answer.headers.update(exc.headers or {})
         return answer

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 import typer
 import uvicorn
+from neo4j.exceptions import ClientError
 from pydantic import SecretStr
 from rich.console import Console
 
 from graphsvc.app import create_app, open_neo4j
-from graphsvc.config import Settings
-from graphsvc.errors import ConfigError, GraphsvcError
+from graphsvc.config import Neo4jSettings, Settings
+from graphsvc.errors import ConfigError, GraphsvcError, StoreUnavailable
 from graphsvc.graph.migrate import migrate as run_migrations
 from graphsvc.graph.registry import load_registry
 from graphsvc.load import load as load_files
@@ -44,22 +45,25 @@ Model = Annotated[
     Path | None, typer.Option("--model", help="YAML file that adds entity types, aspects, relationships.")
 ]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; default 127.0.0.1.")]
-Port = Annotated[int | None, typer.Option("--port", help="Port to listen on; default 8080.")]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on; default 8080.")]
 
 
 def main() -> None:
     """Run the command line; an error of ours is one line, not a traceback."""
     try:
         app()
+    except StoreUnavailable as error:
+        _complain(_one_line(error))
+        sys.exit(1)
     except GraphsvcError as error:
-        errors.print(f"graphsvc: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        _complain(str(error))
         sys.exit(1)
 
 
 @app.command()
-def up(  # noqa: PLR0913  options of the command line
+def up(  # noqa: PLR0913, PLR0917  options of the command line
     data_dir: DataDir = DATA_DIR,
-    kafka: Annotated[bool, typer.Option("--kafka", help="Start a private Kafka too.")] = False,
+    kafka: Annotated[bool, typer.Option("--kafka", help="Start a private Kafka too.")] = False,  # noqa: FBT002  the same
     load: Annotated[
         list[Path] | None, typer.Option("--load", help="Load this MCP/MCE file when ready; repeatable.")
     ] = None,
@@ -90,6 +94,7 @@ def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
     """Run the service alone, against the Neo4j that NEO4J_URI (NEO4J_USER, NEO4J_PASSWORD, NEO4J_DATABASE) names."""
     settings = _settings(host, port, model)
     server = _server(settings)
+    _check_neo4j(settings)
     with bind(settings.http.host, settings.http.port) as listening:
         server.run(sockets=[listening])
     raise typer.Exit(0 if server.started else 1)
@@ -118,14 +123,17 @@ def load(
 @app.command()
 def migrate() -> None:
     """Bring the constraints and indexes of the Neo4j that NEO4J_URI names up to date. `serve` does so by itself."""
-    settings = Settings.from_env()
-
-    async def run() -> list[str]:
-        async with open_neo4j(settings.neo4j) as driver:
-            return await run_migrations(driver, settings.neo4j.database)
-
-    done = asyncio.run(run())
+    done = _migrate(Settings.from_env().neo4j)
     console.print("\n".join(done) if done else "the graph is up to date", highlight=False)
+
+
+def _complain(text: str, style: str = "red") -> None:
+    errors.print(f"graphsvc: {text}", style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _one_line(error: StoreUnavailable) -> str:
+    """Neo4j's driver uses several lines."""
+    return " ".join(str(error).split())
 
 
 def _settings(host: str | None, port: int | None, model: Path | None) -> Settings:
@@ -135,6 +143,28 @@ def _settings(host: str | None, port: int | None, model: Path | None) -> Setting
     if port is not None:
         settings = _with(settings, "http", port=port)
     return settings if model is None else _with(settings, "model", file=model)
+
+
+def _migrate(neo4j: Neo4jSettings) -> list[str]:
+    async def run() -> list[str]:
+        async with open_neo4j(neo4j) as driver:
+            return await run_migrations(driver, neo4j.database)
+
+    return asyncio.run(run())
+
+
+def _check_neo4j(settings: Settings) -> None:
+    """
+    Refuse to start on what waiting does not cure: a wrong login, no such database, a graph of a newer graphsvc.
+
+    A Neo4j that is away passes: the service starts without it, answers 503, and goes on when Neo4j comes.
+    """
+    try:
+        _migrate(settings.neo4j)
+    except StoreUnavailable as error:
+        if isinstance(error.__cause__, ClientError):
+            raise
+        _complain(f"{_one_line(error)}; waiting for it", "yellow")
 
 
 def _with(settings: Settings, section: str, **values: Any) -> Settings:
@@ -154,7 +184,7 @@ def _local_stack(data_dir: Path, *, kafka: bool) -> "LocalStack":
         from graphsvc.local.stack import LocalStack  # noqa: PLC0415  needs the extra [local], `serve` does not
     except ModuleNotFoundError as exc:
         raise ConfigError(
-            f"{exc.name} is missing: install graphsvc[local] to start a private Neo4j, or set NEO4J_URI to use one that runs"
+            f"{exc.name} is missing: install graphsvc[local] to start a private Neo4j, or set NEO4J_URI to use another"
         ) from exc
     return LocalStack(data_dir, kafka=kafka, console=errors, train=True)
 
@@ -180,8 +210,10 @@ def _port(settings: Settings, *, chosen: bool) -> int:
 def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files: list[Path]) -> bool:
     """Run the service until it is told to stop, or a part of it ends; True when something went wrong."""
     server = _server(settings)
+    _check_neo4j(settings)
     token = settings.http.token.get_secret_value() if settings.http.token else None
-    url = f"http://{settings.http.host}:{settings.http.port}"
+    host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
+    url = f"http://{host}:{settings.http.port}"
     failures: list[str] = []
 
     def watch() -> None:
@@ -190,7 +222,8 @@ def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files
         try:
             _note_address(data_dir, url)
             if files:
-                load_files(files, url, token, load_registry(settings.model.file), console)
+                registry = load_registry(settings.model.file)
+                load_files(files, url, token, registry, console, halted=lambda: server.should_exit)
             _announce(settings, url, local)
             while not server.should_exit:
                 if local is not None and (death := local.wait(POLL_S)):
@@ -199,7 +232,8 @@ def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files
                 elif local is None:
                     time.sleep(POLL_S)
         except GraphsvcError as error:
-            failures.append(str(error))
+            if not server.should_exit:
+                failures.append(str(error))
             server.should_exit = True
 
     watcher = threading.Thread(target=watch, name="watch", daemon=True)
@@ -212,7 +246,7 @@ def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files
             watcher.join(timeout=5)
             (data_dir / ADDRESS_FILE).unlink(missing_ok=True)
     for failure in failures:
-        errors.print(f"graphsvc: {failure}", style="red", highlight=False, markup=False, soft_wrap=True)
+        _complain(failure)
     return bool(failures) or not server.started
 
 

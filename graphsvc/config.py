@@ -30,8 +30,8 @@ class Neo4jSettings(_Section):
     """How to reach the graph."""
 
     uri: str = Field("bolt://127.0.0.1:7687", description="bolt:// or neo4j:// address of the server.")
-    user: str = "neo4j"
-    password: SecretStr = SecretStr("")
+    user: str = Field("neo4j", description="Login.")
+    password: SecretStr = Field(SecretStr(""), description="The login's password; empty means that the server asks for none.")
     database: str = Field("neo4j", min_length=1, description="Database to use; named, so no look-up per query.")
     tx_timeout_s: float = Field(60.0, gt=0, description="Server-side limit of one transaction, in seconds.")
     retry_time_s: float = Field(15.0, gt=0, description="How long one write is retried over deadlocks, in seconds.")
@@ -43,7 +43,7 @@ class HttpSettings(_Section):
     """Where the service listens, and who may come in."""
 
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback demands a token.")
-    port: int = Field(8080, ge=0, le=65535)
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     token: SecretStr | None = Field(None, description="Bearer token that every caller must send.")
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Names under which this service is called (Host header), when it is not loopback."
@@ -94,10 +94,10 @@ class GraphqlSettings(_Section):
     """Limits of the reading side."""
 
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers.")
-    introspection: bool = True
+    introspection: bool = Field(default=True, description="Answer questions about the schema.")
     max_depth: int = Field(30, gt=0, description="Nesting of a query.")
-    max_aliases: int = Field(50, gt=0)
-    max_tokens: int = Field(5_000, gt=0)
+    max_aliases: int = Field(50, gt=0, description="Aliases in a query.")
+    max_tokens: int = Field(5_000, gt=0, description="Tokens in a query.")
     max_page: int = Field(1_000, gt=0, description="Entities or relationships in one page.")
     max_hops: int = Field(20, gt=0, le=50, description="Hops of one lineage walk.")
     max_lineage_nodes: int = Field(10_000, gt=0, description="Nodes of one lineage answer; past it `partial` is true.")

@@ -125,6 +125,8 @@ class TokenGuard:
         if scope["type"] != "http" or scope["method"] != "GET":
             return False
         path = scope["path"]
+        if scope.get("raw_path", b"") != path.encode():
+            return False
         return path in OPEN_PATHS or path in OPEN_PAGES or (path.startswith(OPEN_PREFIX) and ".." not in path)
 
     def _has_token(self, scope: Scope) -> bool:

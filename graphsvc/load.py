@@ -1,6 +1,6 @@
 """Send MCP and MCE files to a running graphsvc, in batches, with a progress bar."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +34,29 @@ def read_file(path: Path, registry: Registry) -> list[Item]:
         raise BadRequest(f"{path} is not well-formed JSON: {exc}") from exc
 
 
-def batches(items: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+def batches(items: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
     """Split into requests of at most `BATCH` proposals and, where one alone is not larger, `BATCH_BYTES`."""
-    batch: list[tuple[str, dict[str, Any]]] = []
+    batch: list[tuple[str, bytes]] = []
     size = 0
     for place, body in items:
-        length = len(orjson.dumps(body))
-        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
+        if batch and (len(batch) == BATCH or size + len(body) > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append((place, body))
-        size += length
+        size += len(body)
     if batch:
         yield batch
 
 
-def load(files: Sequence[Path], url: str, token: str | None, registry: Registry, console: Console) -> bool:
+def load(  # noqa: PLR0913  one word per thing it needs
+    files: Sequence[Path],
+    url: str,
+    token: str | None,
+    registry: Registry,
+    console: Console,
+    *,
+    halted: Callable[[], bool] = lambda: False,
+) -> bool:
     """
     Send the proposals of all files to the service at `url`.
 
@@ -59,6 +66,7 @@ def load(files: Sequence[Path], url: str, token: str | None, registry: Registry,
         token: Its token, if it wants one.
         registry: Knows which aspect a record of an MCE is.
         console: Where progress and failures are shown.
+        halted: Says that the service was told to stop, so that it is not waited for.
 
     Returns:
         True when every proposal landed. Those that did not are named.
@@ -68,14 +76,17 @@ def load(files: Sequence[Path], url: str, token: str | None, registry: Registry,
         StoreUnavailable: The service, or Neo4j behind it, does not answer.
     """
     failures: list[str] = []
-    good: list[tuple[str, dict[str, Any]]] = []
+    good: list[tuple[str, bytes]] = []
     for file in files:
         for index, item in enumerate(read_file(file, registry)):
             place = f"{file}[{index}]"
             if isinstance(item, GraphsvcError):
                 failures.append(f"{place}: {item}")
-            else:
-                good.append((place, item.model_dump(by_alias=True, exclude_none=True)))
+                continue
+            try:
+                good.append((place, orjson.dumps(item.model_dump(by_alias=True, exclude_none=True))))
+            except TypeError as exc:
+                failures.append(f"{place}: {exc}")
     landed = changed = 0
     columns = (TextColumn("loading"), BarColumn(), MofNCompleteColumn(), TextColumn("proposals"), TimeRemainingColumn())
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -85,7 +96,7 @@ def load(files: Sequence[Path], url: str, token: str | None, registry: Registry,
     ):
         task = progress.add_task("load", total=len(good))
         for batch in batches(good):
-            answer = _send(client, [body for _, body in batch])
+            answer = _send_patiently(client, [body for _, body in batch], halted)
             for (place, _), result in zip(batch, answer["items"], strict=True):
                 if "error" in result:
                     failures.append(f"{place} {result.get('urn')} {result.get('aspect')}: {result['reason']}")
@@ -101,10 +112,21 @@ def load(files: Sequence[Path], url: str, token: str | None, registry: Registry,
     return not failures
 
 
-@stamina.retry(on=(StoreUnavailable,), attempts=5, timeout=60.0, wait_initial=0.5)
-def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> Any:
+def _send_patiently(client: httpx.Client, batch: list[bytes], halted: Callable[[], bool]) -> Any:
+    def worth_it(exc: Exception) -> bool:
+        return isinstance(exc, StoreUnavailable) and not halted()
+
+    for attempt in stamina.retry_context(on=worth_it, attempts=5, timeout=60.0, wait_initial=0.5):
+        with attempt:
+            return _send(client, batch)
+    raise AssertionError("stamina either returns or raises")
+
+
+def _send(client: httpx.Client, batch: list[bytes]) -> Any:
     try:
-        answer = client.post("/ingest", content=orjson.dumps(batch), headers={"Content-Type": "application/json"})
+        answer = client.post(
+            "/ingest", content=b"[" + b",".join(batch) + b"]", headers={"Content-Type": "application/json"}
+        )
     except httpx.TransportError as exc:
         raise StoreUnavailable(
             f"graphsvc at {client.base_url} does not answer: {exc}. Is `graphsvc up` running?"

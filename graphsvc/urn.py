@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from graphsvc.errors import BadUrn
 
-MAX_URN_BYTES = 7_000  # a key of Neo4j's range index (URN, aspect, version …) holds some 8 kB; DataHub's own limit is 512
+# A key of Neo4j's range index (URN, aspect, version …) holds some 8 kB. DataHub's own limit is 512.
+MAX_URN_BYTES = 7_000
 PREFIX = "urn:li:"
 _HEAD = re.compile(r"urn:li:([A-Za-z][A-Za-z0-9_]*):(.+)", re.DOTALL)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")

@@ -1,12 +1,12 @@
 """`/health`, and `/config`, which DataHub's clients ask first."""
 
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from graphsvc.graph.reader import Reader
 from graphsvc.http import JSONAnswer
 
 # Below 1.0.1, so that DataHub's SDK clients write to the rest.li doors: no OpenAPI ones take writes (WIRE.md 1.2).
@@ -34,8 +34,13 @@ def config() -> dict[str, Any]:
     }
 
 
-def build_router(reader: Reader) -> APIRouter:
-    """Health and configuration."""
+def build_router(check: Callable[[], Awaitable[None]]) -> APIRouter:
+    """
+    Health and configuration.
+
+    Args:
+        check: Returns if the service can answer; raises StoreUnavailable with the reason if it cannot.
+    """
     router = APIRouter(tags=["service"])
 
     @router.get("/config", summary="What this server can do, for DataHub's clients")
@@ -51,8 +56,8 @@ def build_router(reader: Reader) -> APIRouter:
     @router.get("/health/ready", summary="The service can answer")
     @router.get("/health", summary="The service can answer", include_in_schema=False)
     async def ready() -> Response:
-        """200 when Neo4j answers a query, else 503 with the reason."""
-        await reader.ping()
+        """200 when Neo4j answers a query and its schema is up to date, else 503 with the reason."""
+        await check()
         return JSONAnswer({"status": "ok", "neo4j": "ok"})
 
     return router

@@ -47,7 +47,9 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
     async def get_aspect(
         urn: str,
         aspect: Annotated[str, Query(description="Name of the aspect.")],
-        version: Annotated[int, Query(ge=0, description="0: the current one; 1, 2 …: the first, the second …")] = 0,
+        version: Annotated[
+            int, Query(ge=0, le=2**63 - 1, description="0: the current one; 1, 2 …: the first, the second …")
+        ] = 0,
     ) -> Response:
         """`DataHubGraph.get_aspect` and `datahub exists`: 404 where there is none."""
         _entity(urn, registry)
@@ -58,9 +60,8 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         if row is None:
             raise NotFound(f"{urn} has no aspect {aspect}" + (f" of version {version}" if version else ""))
         known = registry.aspects.get(aspect)
-        value = {known.record if known else aspect: orjson.loads(row.value)}
-        more = {"systemMetadata": system} if (system := _system(row)) else {}
-        return JSONAnswer({"aspect": value, "version": version, **more})
+        value = {known.record if known else aspect: orjson.Fragment(row.value)}
+        return JSONAnswer({"aspect": value, "version": version, "systemMetadata": _system(row)})
 
     async def get_points(request: Request) -> Response:
         """Newest first; `startTimeMillis` and `endTimeMillis` bound the time, both inclusive."""
@@ -129,14 +130,14 @@ def _names(aspects: str | None) -> list[str] | None:
 
 
 def _envelope(row: AspectRow) -> dict[str, Any]:
-    envelope = {
+    return {
         "name": row.name,
         "type": "VERSIONED",
         "version": 0,
-        "value": orjson.loads(row.value),
+        "value": orjson.Fragment(row.value),
         "created": {"actor": row.created_by, "time": row.created_at},
+        "systemMetadata": _system(row),
     }
-    return envelope | ({"systemMetadata": system} if (system := _system(row)) else {})
 
 
 def _key_envelope(urn: str, spec: EntitySpec) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _key_envelope(urn: str, spec: EntitySpec) -> dict[str, Any]:
     return {"name": spec.key_aspect, "type": "VERSIONED", "version": 0, "value": key_value(spec, parse_urn(urn))}
 
 
-def _system(row: AspectRow) -> dict[str, Any]:
+def _system(row: AspectRow) -> orjson.Fragment:
     """The stored system metadata, with the version that `If-Version-Match` compares."""
     stored = orjson.loads(row.system_metadata) if row.system_metadata else {}
-    return {**stored, "version": str(row.version)}
+    return orjson.Fragment(orjson.dumps({**stored, "version": str(row.version)}))

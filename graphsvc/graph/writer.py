@@ -14,7 +14,7 @@ ROWS_PER_QUERY = 10_000
 
 
 class EndIsGone(StoreUnavailable):
-    """Another writer removed the end node of an edge between our look at it and the edge; a new transaction cures it."""
+    """Another writer removed an end node between our look at it and our edge; a new transaction cures it."""
 
 
 async def lock(tx: AsyncTransaction, locks: Mapping[str, Lock]) -> dict[str, EntityState]:

@@ -131,8 +131,12 @@ class Doors:
         one. With `action=getTimeseriesAspectValues` it is a read.
         """
         body = _object(await json_body(request))
-        (answer,) = await self._service.ingest([decode_proposal(body.get("proposal"))])
-        return error_answer(answer) if isinstance(answer, GraphsvcError) else JSONAnswer({"value": answer.urn})
+        item = decode_proposal(body.get("proposal"))
+        (answer,) = await self._service.ingest([item])
+        if isinstance(answer, GraphsvcError):
+            urn, aspect = _name(item)
+            return error_answer(answer, message=f"{urn} {aspect}: {answer}", urn=urn, aspect=aspect)
+        return JSONAnswer({"value": answer.urn})
 
     async def ingest_proposal_batch(self, request: Request) -> Response:
         """Apply a batch: `{"proposals": [{…}], "async": "true"}`."""

@@ -150,8 +150,9 @@ def _retry_policy() -> Callable[[Exception], bool]:
     Which failures a new transaction may cure.
 
     Deadlocks and the like, until time is up: they are the writers' own doing. A node that another writer removed
-    between our look and our edge, or the other way round: we remove it and another writer's edge was faster. A lost connection once, since a restarted server leaves dead ones in the pool; if the
-    server does not answer then, the caller is told so at once. An unclear commit, since writing again is harmless.
+    between our look and our edge, or the other way round: we remove it and another writer's edge was faster. A lost
+    connection once, since a restarted server leaves dead ones in the pool; if the server does not answer then, the
+    caller is told so at once. An unclear commit, since writing again is harmless.
     """
     lost = 0
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from graphsvc.errors import BadProposal, GraphsvcError
 from graphsvc.graph.registry import Registry
+from graphsvc.ingest.avro_json import plain
 from graphsvc.ingest.proposal import Proposal, proposal_of
 
 PEGASUS = ".pegasus2avro."
@@ -40,7 +41,7 @@ def proposals_of_entity(entity: Any, system: Any, registry: Registry) -> list[It
     return list(_snapshot(value, system, registry))
 
 
-def _snapshot(value: Any, system: Any, registry: Registry) -> Iterator[Item]:
+def _snapshot(value: Any, system: Any, registry: Registry, *, avro: bool = False) -> Iterator[Item]:
     snapshots = list(value.values()) if isinstance(value, Mapping) else []
     if len(snapshots) != 1 or not isinstance(snapshots[0], Mapping):
         yield BadProposal("a snapshot is an object with one key, e.g. com.linkedin.metadata.snapshot.DatasetSnapshot")
@@ -50,16 +51,18 @@ def _snapshot(value: Any, system: Any, registry: Registry) -> Iterator[Item]:
         yield BadProposal("a snapshot needs a urn and a list of aspects")
         return
     for aspect in aspects:
-        yield _aspect(urn, aspect, system, registry)
+        yield _aspect(urn, aspect, system, registry, avro=avro)
 
 
-def _aspect(urn: str, aspect: Any, system: Any, registry: Registry) -> Item:
+def _aspect(urn: str, aspect: Any, system: Any, registry: Registry, *, avro: bool) -> Item:
     if not isinstance(aspect, Mapping) or len(aspect) != 1:
         return BadProposal(f"an aspect in a snapshot of {urn} is not an object with one key, its record's name")
     ((record, value),) = aspect.items()
     name = registry.aspect_of_record.get(record.replace(PEGASUS, "."))
     if name is None:
         return BadProposal(f"no aspect of the model has the record {record[:200]!r}")
+    if avro:
+        value = plain(value, f"@{registry.aspects[name].record}", registry.records)
     try:
         return proposal_of(urn, name, value, system_metadata=system)
     except ValidationError as exc:
@@ -76,14 +79,15 @@ def proposals_of_file(document: Any, registry: Registry) -> list[Item]:
 
     Returns:
         Per MCP one, per MCE one per aspect: proposals, or why they are none. Names of union members lose the
-        `pegasus2avro` part and `fieldDiscriminator`s go, as DataHub's client does before it sends them.
+        `pegasus2avro` part and `fieldDiscriminator`s go, as DataHub's client does before it sends them; MCEs are in Avro's
+        JSON, which wraps optional values.
     """
     items = document if isinstance(document, list) else [document]
     found: list[Item] = []
     for item in items:
         clean = _clean(item)
         if isinstance(clean, Mapping) and "proposedSnapshot" in clean:
-            found.extend(_snapshot(clean["proposedSnapshot"], clean.get("systemMetadata"), registry))
+            found.extend(_snapshot(clean["proposedSnapshot"], clean.get("systemMetadata"), registry, avro=True))
         elif isinstance(clean, Mapping) and ("aspectName" in clean or "changeType" in clean):
             found.append(decode_proposal(clean))
         else:

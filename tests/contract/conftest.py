@@ -28,7 +28,9 @@ DATAHUB = ROOT / ".venv-datahub" / "bin"
 START_S = 60
 CLIENT_S = 180
 LOG_SHOWN = 8_000
-CLEAR = "MATCH (n) WHERE NOT n:Migration AND NOT n:MigrationLock CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
+CLEAR = (
+    "MATCH (n) WHERE NOT n:Migration AND NOT n:MigrationLock CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
+)
 
 _logs: list[Path] = []
 
@@ -140,8 +142,18 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
-def served(neo4j_server, tmp_path_factory) -> Iterator[Served]:
-    with serving(neo4j_server.environment, tmp_path_factory.mktemp("served") / "stderr.log") as running:
+def serve(neo4j_server):
+    """Start a service of one's own, with more variables in its environment."""
+
+    def start(log: Path, **environment: str):
+        return serving({**neo4j_server.environment, **environment}, log)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def served(serve, tmp_path_factory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("served") / "stderr.log") as running:
         yield running
 
 
@@ -150,16 +162,26 @@ def datahub(served, tmp_path_factory) -> DataHub:
     return DataHub(served.url, tmp_path_factory.mktemp("home"))
 
 
+@pytest.fixture(scope="session")
+def cypher(neo4j_server, served):
+    """Run a query; gives the one value it returns, or None."""
+    with GraphDatabase.driver(neo4j_server.uri, auth=(neo4j_server.user, neo4j_server.password)) as driver:
+
+        def run(text: str) -> Any:
+            with driver.session(database=neo4j_server.database) as session:
+                record = session.run(text).single()
+                return record and record.value()
+
+        yield run
+
+
 @pytest.fixture(scope="module")
-def clean(neo4j_server, served) -> None:
-    """An empty graph, for the whole module."""
-    clear(neo4j_server)
+def emptied(cypher) -> None:
+    """An empty graph at the module's start; constraints and the record of migrations stay."""
+    cypher(CLEAR)
 
 
-def clear(server: Any) -> None:
-    """Empty the graph; constraints and the record of migrations stay."""
-    with (
-        GraphDatabase.driver(server.uri, auth=(server.user, server.password)) as driver,
-        driver.session(database=server.database) as session,
-    ):
-        session.run(CLEAR).consume()
+@pytest.fixture
+def empty_graph(cypher) -> None:
+    """An empty graph at the test's start."""
+    cypher(CLEAR)

@@ -1,5 +1,1 @@
-"""The reading API: GraphQL over the reader."""
-
-from graphsvc.api.graphql.router import build_router
-
-__all__ = ["build_router"]
+"""The reading API: GraphQL over the reader. `router.build_router` is its door."""

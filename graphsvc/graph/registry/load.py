@@ -21,6 +21,7 @@ RESERVED_PROPERTIES = frozenset({"urn", "name", "referencedOnly"})
 DETAILS = ("createdOn", "createdActor", "updatedOn", "updatedActor", "properties", "via")
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
+PathText = Annotated[str, StringConstraints(pattern=r"^[^/*]+(/[^/]+)*$")]  # a field's name first, then fields or `*`
 
 
 class _Part(BaseModel):
@@ -30,24 +31,24 @@ class _Part(BaseModel):
 class UserRelationship(_Part):
     """A relationship in a user's model file; the keys are those of DataHub's `@Relationship` annotation."""
 
-    path: str
+    path: PathText
     name: Identifier
     entityTypes: tuple[Identifier, ...] = ()  # noqa: N815  DataHub's spelling
     isLineage: bool = False  # noqa: N815
     isUpstream: bool = True  # noqa: N815
     mirror: Identifier | None = None
-    createdOn: str | None = None  # noqa: N815
-    createdActor: str | None = None  # noqa: N815
-    updatedOn: str | None = None  # noqa: N815
-    updatedActor: str | None = None  # noqa: N815
-    properties: str | None = None
-    via: str | None = None
+    createdOn: PathText | None = None  # noqa: N815
+    createdActor: PathText | None = None  # noqa: N815
+    updatedOn: PathText | None = None  # noqa: N815
+    updatedActor: PathText | None = None  # noqa: N815
+    properties: PathText | None = None
+    via: PathText | None = None
 
 
 class UserField(_Part):
     """A searchable field in a user's model file; the keys are those of DataHub's `@Searchable` annotation."""
 
-    path: str
+    path: PathText
     fieldName: Identifier | None = None  # noqa: N815
     fieldType: str = "TEXT"  # noqa: N815
     boostScore: float = 1.0  # noqa: N815
@@ -97,7 +98,7 @@ def _user_model(file: FilePath | None) -> UserModel:
         return UserModel.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
     except OSError as exc:
         raise ConfigError(f"model file {file} cannot be read: {exc.strerror}") from exc
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise ConfigError(f"model file {file} is not YAML: {exc}") from exc
     except ValidationError as exc:
         places = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in exc.errors())
@@ -109,6 +110,8 @@ def _add_user(raw: dict[str, dict[str, Any]], model: UserModel, where: str) -> N
     for name, aspect in model.aspects.items():
         if name in raw["aspects"]:
             raise ConfigError(f"model file {where}: aspect {name} exists already; a model file only adds")
+        if aspect.timeseries and aspect.relationships:
+            raise ConfigError(f"model file {where}: aspect {name} is a timeseries; its points declare no relationships")
         raw["aspects"][name] = {
             "record": name,
             "timeseries": aspect.timeseries,
@@ -144,6 +147,8 @@ def _edge(raw: Mapping[str, Any], mirrors: Mapping[str, str]) -> EdgeSpec:
     lineage = bool(raw.get("isLineage"))
     upstream = bool(raw.get("isUpstream", True))
     mirror = (raw.get("mirror") or mirrors.get(name, f"Reverse{name}")) if lineage and not upstream else None
+    if mirror in RESERVED_TYPES:
+        raise ConfigError(f"{name}: {mirror!r} cannot be a mirror's name")
     return EdgeSpec(
         name=name,
         path=_parts(raw["path"]),
@@ -262,6 +267,15 @@ def _check_types(edges: list[EdgeSpec]) -> None:
         )
 
 
+def _check_labels(entities: Mapping[str, EntitySpec]) -> None:
+    """Two types that differ only in their first letter's case would share a label."""
+    first: dict[str, str] = {}
+    for name, spec in entities.items():
+        other = first.setdefault(spec.label, name)
+        if other != name:
+            raise ConfigError(f"entity type {name} has the label of {other}, {spec.label}")
+
+
 @cache
 def load_registry(model_file: FilePath | None = None) -> Registry:
     """
@@ -276,15 +290,24 @@ def load_registry(model_file: FilePath | None = None) -> Registry:
     raw = {"entities": dict(_shipped("entities.json")), "aspects": dict(_shipped("aspects.json"))}
     overrides = _shipped("overrides.yaml")
     _add_user(raw, _user_model(model_file), str(model_file))
+    try:
+        return _frozen(raw, overrides)
+    except ConfigError as exc:
+        raise ConfigError(f"model file {model_file}: {exc}") from exc
+
+
+def _frozen(raw: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]) -> Registry:
     aspects = {spec.name: spec for spec in _aspects(raw["aspects"], overrides)}
     edges = [edge for spec in aspects.values() for edge in spec.edges]
     _check_types(edges)
     upstream = {e.name for e in edges if e.lineage and e.upstream}
     mirrors = {e.mirror for e in edges if e.mirror}
+    entities = {
+        name: _entity(name, entry, raw["aspects"], aspects, overrides) for name, entry in raw["entities"].items()
+    }
+    _check_labels(entities)
     return Registry(
-        entities=MappingProxyType(
-            {name: _entity(name, entry, raw["aspects"], aspects, overrides) for name, entry in raw["entities"].items()}
-        ),
+        entities=MappingProxyType(entities),
         aspects=MappingProxyType(aspects),
         records=MappingProxyType(_shipped("records.json")),
         aspect_of_record=MappingProxyType({spec.record: name for name, spec in aspects.items()}),

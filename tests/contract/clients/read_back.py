@@ -23,9 +23,9 @@ def sent(files):
             if isinstance(item, MetadataChangeEventClass):
                 for aspect in item.proposedSnapshot.aspects:
                     yield item.proposedSnapshot.urn, aspect
+            elif isinstance(item, MetadataChangeProposalClass):
+                yield item.entityUrn, MetadataChangeProposalWrapper.try_from_mcpc(item).aspect
             else:
-                if isinstance(item, MetadataChangeProposalClass):
-                    item = MetadataChangeProposalWrapper.try_from_mcpc(item) or item
                 yield item.entityUrn, item.aspect
 
 
@@ -46,7 +46,7 @@ def main(server, *files):
             found = graph.get_timeseries_values(urn, type(aspect), filter={}, limit=1000)
             if aspect.to_obj() not in [point.to_obj() for point in found]:
                 different.append([urn, aspect.ASPECT_NAME, aspect.to_obj(), [point.to_obj() for point in found]])
-    print(json.dumps({"compared": len(latest), "points": len(points), "different": different}))
+    json.dump({"compared": len(latest), "points": len(points), "different": different}, sys.stdout)
 
 
 main(*sys.argv[1:])

@@ -42,7 +42,8 @@ SCHEMA = m.SchemaMetadataClass(
 )
 SNAPSHOTS = [
     m.CorpUserSnapshotClass(
-        urn="urn:li:corpuser:ada", aspects=[m.CorpUserInfoClass(active=True, displayName="Ada", email="ada@example.org")]
+        urn="urn:li:corpuser:ada",
+        aspects=[m.CorpUserInfoClass(active=True, displayName="Ada", email="ada@example.org")],
     ),
     m.CorpGroupSnapshotClass(
         urn="urn:li:corpGroup:legacy",
@@ -51,7 +52,7 @@ SNAPSHOTS = [
     m.DatasetSnapshotClass(
         urn=ORDERS,
         aspects=[
-            m.DatasetPropertiesClass(description="One row per order – “legacy”.", customProperties={"a": "1"}),
+            m.DatasetPropertiesClass(description="One row per order, as in “legacy”.", customProperties={"a": "1"}),
             m.UpstreamLineageClass(
                 upstreams=[m.UpstreamClass(dataset=RAW, type=m.DatasetLineageTypeClass.TRANSFORMED, auditStamp=STAMP)]
             ),
@@ -117,7 +118,7 @@ def main(_, file):
         sink.write_record_async(RecordEnvelope(event, metadata={}), NoCallback())
     sink.close()
     assert "pegasus2avro" in Path(file).read_text()
-    print(json.dumps({"snapshots": len(SNAPSHOTS), "aspects": sum(len(s.aspects) for s in SNAPSHOTS)}))
+    json.dump({"snapshots": len(SNAPSHOTS), "aspects": sum(len(s.aspects) for s in SNAPSHOTS)}, sys.stdout)
 
 
 class NoCallback:

@@ -1,0 +1,63 @@
+"""The words of the `datahub` command line that read, write and delete single entities."""
+
+import json
+
+import pytest
+
+ORDERS = "urn:li:dataset:(urn:li:dataPlatform:cli,shop.orders,PROD)"
+NOTHING = "urn:li:dataset:(urn:li:dataPlatform:cli,shop.nothing,PROD)"
+PROPERTIES = {"name": "orders", "description": "Eine Zeile je Bestellung, größer", "customProperties": {"a": "1"}}
+PROFILE = {"timestampMillis": 1_700_000_000_000, "rowCount": 7}
+
+
+@pytest.fixture
+def put(emptied, datahub, tmp_path):
+    """`datahub put` for one aspect of the orders table."""
+
+    def run(aspect, value, *more):
+        file = tmp_path / f"{aspect}.json"
+        file.write_text(json.dumps(value), encoding="utf-8")
+        done = datahub.cli("put", "--urn", ORDERS, "--aspect", aspect, "-d", file, *more)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Update succeeded with status 200" in done.stdout
+
+    return run
+
+
+def answer(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_was_put_can_be_got(put, datahub):
+    """All aspects, or the named ones, of both kinds; with the run that wrote them where one asks for details."""
+    put("datasetProperties", PROPERTIES, "--run-id", "my-run")
+    put("datasetProfile", PROFILE)
+
+    whole = answer(datahub.cli("get", "--urn", ORDERS))
+    named = answer(datahub.cli("get", "--urn", ORDERS, "-a", "datasetProperties", "-a", "datasetProfile"))
+    details = answer(datahub.cli("get", "--urn", ORDERS, "--details"))
+
+    key = {"platform": "urn:li:dataPlatform:cli", "name": "shop.orders", "origin": "PROD"}
+    assert whole == {"datasetKey": key, "datasetProperties": PROPERTIES}
+    assert named == {"datasetProperties": PROPERTIES, "datasetProfile": PROFILE}
+    assert details["datasetProperties"]["systemMetadata"]["runId"] == "my-run"
+
+
+def test_deletions_soft_and_hard(put, datahub):
+    """A soft-deleted entity exists and says so; a hard-deleted one does not, and neither does one never written."""
+    put("datasetProperties", PROPERTIES)
+
+    soft = datahub.cli("delete", "--urn", ORDERS, "--soft", "--force")
+    status = answer(datahub.cli("get", "--urn", ORDERS, "-a", "status"))
+    before = answer(datahub.cli("exists", "--urn", ORDERS))
+    hard = datahub.cli("delete", "--urn", ORDERS, "--hard", "--force")
+    after = answer(datahub.cli("exists", "--urn", ORDERS))
+    got = datahub.cli("get", "--urn", NOTHING)
+
+    assert (soft.returncode, hard.returncode) == (0, 0), soft.stderr + hard.stderr
+    assert "Soft deleted 1 entities" in soft.stdout
+    assert "Hard deleted 1 entities" in hard.stdout
+    assert (status, before, after) == ({"status": {"removed": True}}, True, False)
+    assert got.returncode == 1
+    assert f"urn {NOTHING} not found" in got.stderr
