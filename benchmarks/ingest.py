@@ -14,6 +14,7 @@ import orjson
 from corpus import MCPS_PER_ENTITY, Dataset, datasets, proposals
 from service import served
 
+from graphsvc.cli import ease_collection
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.graph.registry import load_registry
 from graphsvc.ingest.changes import Applied
@@ -40,6 +41,7 @@ def chunks(items: list, size: int) -> list[list]:
 
 async def measure(driver: neo4j.AsyncDriver, env: dict[str, str], count: int, rounds: int) -> dict[str, dict]:
     """The three rates, as medians over the rounds; the ratios are medians of the rounds' own ratios."""
+    ease_collection()
     service = IngestService(driver, load_registry(), Neo4jSettings(), IngestSettings(), LimitSettings())
     seconds: dict[str, list[float]] = {"ceiling": [], "process": [], "rest": []}
     with served(env) as address:

@@ -28,6 +28,7 @@ from graphsvc.ingest import rest as writing
 from graphsvc.ingest.service import IngestService
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+BOLT_SCHEMES = frozenset(f"{scheme}{tls}" for scheme in ("bolt", "neo4j") for tls in ("", "+s", "+ssc"))
 MIGRATE_AGAIN_S = 2.0
 
 log = structlog.get_logger()
@@ -123,7 +124,14 @@ class Schema:
 
 
 def open_neo4j(neo4j: Neo4jSettings) -> AsyncDriver:
-    """The driver that the settings ask for."""
+    """
+    The driver that the settings ask for.
+
+    Raises:
+        ConfigError: The address is not one of Bolt; the driver would take http:// too, as a preview.
+    """
+    if neo4j.uri.partition("://")[0] not in BOLT_SCHEMES:
+        raise ConfigError(f"NEO4J_URI {neo4j.uri!r}: an address starts with bolt:// or neo4j://, with +s for TLS")
     return open_driver(
         neo4j.uri,
         neo4j.user,

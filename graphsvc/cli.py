@@ -1,6 +1,7 @@
 """`graphsvc up | serve | load | migrate`: the program's words, and the composition root of everything but HTTP."""
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -250,10 +251,23 @@ def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files
     return bool(failures) or not server.started
 
 
+def ease_collection() -> None:
+    """
+    Let Python's cycle collector look less often, and not at what the start has built.
+
+    A batch makes tens of thousands of objects, none of them in a cycle; looking through them took 40 % of ingest's CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def _server(settings: Settings) -> uvicorn.Server:
     _log_as_lines()
+    app = create_app(settings)
+    ease_collection()
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,

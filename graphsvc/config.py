@@ -31,7 +31,9 @@ class Neo4jSettings(_Section):
 
     uri: str = Field("bolt://127.0.0.1:7687", description="bolt:// or neo4j:// address of the server.")
     user: str = Field("neo4j", description="Login.")
-    password: SecretStr = Field(SecretStr(""), description="The login's password; empty means that the server asks for none.")
+    password: SecretStr = Field(
+        SecretStr(""), description="The login's password; empty means that the server asks for none."
+    )
     database: str = Field("neo4j", min_length=1, description="Database to use; named, so no look-up per query.")
     tx_timeout_s: float = Field(60.0, gt=0, description="Server-side limit of one transaction, in seconds.")
     retry_time_s: float = Field(15.0, gt=0, description="How long one write is retried over deadlocks, in seconds.")

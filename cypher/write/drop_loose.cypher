@@ -9,7 +9,7 @@
 // :param urns => ["urn:li:tag:b"]
 UNWIND $urns AS urn
 MATCH (e:Entity {urn: urn})
-WHERE e.referencedOnly
+WHERE e.referencedOnly OR e.name IS NULL
 REMOVE e.lockedAt
 WITH e
 WHERE NOT EXISTS { (e)--() }

@@ -1,20 +1,19 @@
 // Bring entities into being, lock them, and read the aspects which the batch is about to write.
 //
-// rows     [{index, urn, labels, properties, aspects}], sorted by urn; aspects null asks for all
+// rows     [{index, urn, aspects}], sorted by urn; aspects null asks for all
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
 //          and known, the indexes of entities which somebody has described. One row, since each costs the driver time
 // index    entity_urn (unique): MERGE seeks it
 // note     REMOVE of a property takes the node's write lock even though no entity has it, so a second writer waits here
 //          and then reads what the first one committed. The database must know the property's name, else REMOVE does
-//          nothing at all: `lockedAt` stands on the :MigrationLock node, which is there before the first write
+//          nothing at all: `lockedAt` stands on the :MigrationLock node, which is there before the first write.
+//          A new node is bare: add_aspects or merge_ends gives it its label and name, or drop_loose takes it away
 //
-// :param rows => [{index: 0, urn: "urn:li:tag:a", labels: ["Tag"], properties: {name: "a"}, aspects: ["status"]}]
+// :param rows => [{index: 0, urn: "urn:li:tag:a", aspects: ["status"]}]
 UNWIND $rows AS row
 MERGE (e:Entity {urn: row.urn})
-ON CREATE SET e:$(row.labels), e += row.properties, e.referencedOnly = true
 REMOVE e.lockedAt
-WITH row, e
-WITH collect(CASE WHEN e.referencedOnly IS NULL THEN {index: row.index, node: e, aspects: row.aspects} END) AS described
+WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row.index, node: e, aspects: row.aspects} END) AS described
 CALL (described) {
   UNWIND described AS entity
   WITH entity.index AS index, entity.node AS e, entity.aspects AS aspects

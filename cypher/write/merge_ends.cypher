@@ -7,4 +7,6 @@
 // :param rows => [{urn: "urn:li:tag:b", labels: ["Tag"], properties: {name: "b"}}]
 UNWIND $rows AS row
 MERGE (e:Entity {urn: row.urn})
-ON CREATE SET e:$(row.labels), e += row.properties, e.referencedOnly = true
+WITH row, e
+WHERE e.name IS NULL
+SET e:$(row.labels), e += row.properties, e.referencedOnly = true

@@ -9,7 +9,7 @@ from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jEr
 from graphsvc.errors import ConfigError, StoreUnavailable
 
 
-def open_driver(
+def open_driver(  # noqa: PLR0913  the driver's own settings, by name
     uri: str,
     user: str,
     password: str,

@@ -11,24 +11,6 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
-    """
-    An entity that the transaction will write: brought into being if absent, locked, its state read.
-
-    Attributes:
-        urn: The entity.
-        labels: Its type's label, in a list; empty for a type the model does not know.
-        properties: What its node says before any aspect does: name, and what the URN gives.
-        aspects: Aspects whose current values are wanted; None for all.
-    """
-
-    urn: str
-    labels: list[str]
-    properties: Row
-    aspects: frozenset[str] | None
-
-
-@dataclass(frozen=True, slots=True)
 class AspectState:
     """
     An aspect as it stands in the graph; `deleted` when only its last version is left.

@@ -1,13 +1,13 @@
 """Apply operations inside the caller's transaction; the only code that changes the graph."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, LiteralString
 
 from neo4j import AsyncTransaction
 
 from graphsvc.errors import StoreUnavailable
-from graphsvc.graph.operations import AspectState, EntityState, Lock, Operations, Row
+from graphsvc.graph.operations import AspectState, EntityState, Operations, Row
 from graphsvc.graph.queries import query
 
 ROWS_PER_QUERY = 10_000
@@ -17,13 +17,13 @@ class EndIsGone(StoreUnavailable):
     """Another writer removed an end node between our look at it and our edge; a new transaction cures it."""
 
 
-async def lock(tx: AsyncTransaction, locks: Mapping[str, Lock]) -> dict[str, EntityState]:
+async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]) -> dict[str, EntityState]:
     """
     Bring the entities into being, lock them in one order, and read their state.
 
     Args:
         tx: The caller's open transaction.
-        locks: URN -> what is wanted of it.
+        locks: URN -> the aspects whose state is wanted; None for all.
 
     Returns:
         URN -> state, for every URN asked for. No other writer changes these entities until the transaction ends.
@@ -33,9 +33,7 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Lock]) -> dict[str, Ent
         {
             "index": index,
             "urn": urn,
-            "labels": locks[urn].labels,
-            "properties": locks[urn].properties,
-            "aspects": None if (names := locks[urn].aspects) is None else list(names),
+            "aspects": None if (names := locks[urn]) is None else list(names),
         }
         for index, urn in enumerate(order)
     ]

@@ -16,8 +16,8 @@ def plain(value: Any, kind: Any, records: Records) -> Any:
         records: The registry's records.
 
     Returns:
-        The same value as DataHub's clients send it. Real unions keep their keys; what does not fit its type is left as it is,
-        for the check that follows to name.
+        The same value as DataHub's clients send it. Real unions keep their keys; what does not fit its type is left as
+        it is, for the check that follows to name.
     """
     if isinstance(kind, Mapping):
         if isinstance(value, Mapping) and len(value) == 1 and (member := next(iter(value))) in kind:

@@ -134,7 +134,11 @@ class Planner:
         key = self._aspect_node(entity.key_aspect, 1, canonical(value), change.system)
         spec = self._registry.aspects[entity.key_aspect]
         edges = edges_of(urn, spec, value, self._edge_limit)
-        self._added(urn.text)["aspects"].append(key)
+        row = self._added(urn.text)
+        bare = node_of(urn, self._registry)
+        row["labels"] = bare["labels"]
+        row["properties"].update(bare["properties"])
+        row["aspects"].append(key)
         for edge in edges:
             self._create(edge, spec.name, urn.text, change.system)
 
@@ -231,7 +235,7 @@ class Planner:
         row = {"source": edge.source, "target": edge.target, "properties": properties}
         self.operations.created.setdefault(edge.type, []).append(row)
         for end in (edge.source, edge.target):
-            if end not in self._states and end not in self.operations.ends:
+            if end not in self.operations.ends and not ((state := self._states.get(end)) and state.exists):
                 self.operations.ends[end] = node_of(parse_urn(end), self._registry)
 
     def _remove(self, edge: Edge, aspect: str, owner: str) -> None:
@@ -258,7 +262,7 @@ class Planner:
         self.operations.updated.setdefault(edge.type, []).append({**head, "properties": {**gone, **edge.details}})
 
     def _added(self, urn: str) -> Row:
-        return self.operations.added.setdefault(urn, {"urn": urn, "properties": {}, "aspects": []})
+        return self.operations.added.setdefault(urn, {"urn": urn, "labels": [], "properties": {}, "aspects": []})
 
     def _aspect_node(self, name: str, version: int, value: str, system: Mapping[str, Any]) -> Row:
         node = {

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from graphsvc.errors import BadValue
-from graphsvc.graph.operations import Lock, Row
+from graphsvc.graph.operations import Row
 from graphsvc.graph.registry import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry
 from graphsvc.graph.registry.keys import key_value, name_in
 from graphsvc.urn import Urn, parse_urn, schema_field_urn
@@ -56,12 +56,6 @@ def node_of(urn: Urn, registry: Registry) -> Row:
         "labels": [entity.label] if entity else [],
         "properties": _bare(urn, entity),
     }
-
-
-def lock_of(urn: Urn, registry: Registry, aspects: frozenset[str] | None) -> Lock:
-    """The same as a lock on the entity, with the aspects whose state is wanted."""
-    node = node_of(urn, registry)
-    return Lock(urn.text, node["labels"], node["properties"], aspects)
 
 
 def edges_of(owner: Urn, spec: AspectSpec, value: Mapping[str, Any], limit: int) -> tuple[Edge, ...]:

@@ -127,8 +127,8 @@ class Doors:
         """
         Apply one proposal: `{"proposal": {…}, "async": "false"}`. 200 means that Neo4j has committed it.
 
-        With `action=ingestProposalBatch` the body is `{"proposals": [{…}]}`: the good ones land, and a 4xx names each bad
-        one. With `action=getTimeseriesAspectValues` it is a read.
+        With `action=ingestProposalBatch` the body is `{"proposals": [{…}]}`: the good ones land, and a 4xx names each
+        bad one. With `action=getTimeseriesAspectValues` it is a read.
         """
         body = _object(await json_body(request))
         item = decode_proposal(body.get("proposal"))

@@ -12,10 +12,8 @@ from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.errors import GraphsvcError, TooLarge
 from graphsvc.graph import writer
 from graphsvc.graph.driver import store_errors
-from graphsvc.graph.operations import Lock
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, steps
-from graphsvc.ingest.mapping import lock_of
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.validate import Change, Validator
 
@@ -90,8 +88,13 @@ class IngestService:
     async def _write(self, changes: Sequence[Change], actor: str) -> list[Answer]:
         with store_errors():
             async for attempt in stamina.retry_context(
-                on=_retry_policy(), attempts=None, timeout=self._neo4j.retry_time_s, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05
-            ):  # fmt: skip
+                on=_retry_policy(),
+                attempts=None,
+                timeout=self._neo4j.retry_time_s,
+                wait_initial=0.02,
+                wait_max=0.5,
+                wait_jitter=0.05,
+            ):
                 with attempt:
                     return await self._attempt(changes, Stamp(actor, time.time_ns() // 1_000_000))
         raise AssertionError("stamina either returns or raises")
@@ -109,7 +112,7 @@ class IngestService:
 
     async def _step(self, tx: AsyncTransaction, changes: Sequence[Change], stamp: Stamp) -> list[Answer]:
         """Read, decide, write; everything between the read and the write is pure."""
-        states = await writer.lock(tx, self._locks(changes))
+        states = await writer.lock(tx, _wanted(changes))
         stored = await writer.points(tx, [{"index": i, **point_key(c)} for i, c in enumerate(changes) if _is_point(c)])
         planner = Planner(self._registry, states, stamp, self._limits.aspect_edges)
         answers = [planner.plan(change, stored.get(index)) for index, change in enumerate(changes)]
@@ -117,19 +120,6 @@ class IngestService:
         planner.operations.loose.update(urn for urn in refused if not states[urn].exists)
         await writer.apply(tx, planner.operations)
         return answers
-
-    def _locks(self, changes: Sequence[Change]) -> Mapping[str, Lock]:
-        wanted: dict[str, set[str] | None] = {}
-        for change in changes:
-            if change.deletes_entity:
-                wanted[change.urn.text] = None
-            elif (names := wanted.setdefault(change.urn.text, set())) is not None:
-                names.add(change.aspect)
-        urns = {change.urn.text: change.urn for change in changes}
-        return {
-            text: lock_of(urns[text], self._registry, None if names is None else frozenset(names))
-            for text, names in wanted.items()
-        }
 
     def _report(self, answers: Sequence[Answer]) -> None:
         applied = [answer for answer in answers if isinstance(answer, Applied)]
@@ -139,6 +129,18 @@ class IngestService:
         if len(applied) < len(answers):
             first = next(answer for answer in answers if isinstance(answer, GraphsvcError))
             log.warning("refused proposals", refused=len(answers) - len(applied), of=len(answers), first=str(first))
+
+
+def _wanted(changes: Sequence[Change]) -> Mapping[str, set[str] | None]:
+    """URN -> the aspects whose state the changes depend on; None, for all, where the entity is deleted."""
+    wanted: dict[str, set[str] | None] = {}
+    for change in changes:
+        urn = change.urn.text
+        if change.deletes_entity:
+            wanted[urn] = None
+        elif (names := wanted.setdefault(urn, set())) is not None:
+            names.add(change.aspect)
+    return wanted
 
 
 def _is_point(change: Change) -> bool:

@@ -79,8 +79,8 @@ def proposals_of_file(document: Any, registry: Registry) -> list[Item]:
 
     Returns:
         Per MCP one, per MCE one per aspect: proposals, or why they are none. Names of union members lose the
-        `pegasus2avro` part and `fieldDiscriminator`s go, as DataHub's client does before it sends them; MCEs are in Avro's
-        JSON, which wraps optional values.
+        `pegasus2avro` part and `fieldDiscriminator`s go, as DataHub's client does before it sends them; MCEs are in
+        Avro's JSON, which wraps optional values.
     """
     items = document if isinstance(document, list) else [document]
     found: list[Item] = []

@@ -206,7 +206,7 @@ class Validator:
 
 
 def _unescape(urn: str) -> str:
-    """DataHub's client escapes non-ASCII URNs of single proposals twice: `\\u00e9` arrives as text (WIRE.md 1.4)."""
+    """DataHub's client escapes non-ASCII URNs of single proposals twice; the escape arrives as text (WIRE.md 1.4)."""
     units = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), urn)
     return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

@@ -27,7 +27,7 @@ CLIENTS = Path(__file__).parent / "clients"
 DATAHUB = ROOT / ".venv-datahub" / "bin"
 START_S = 60
 CLIENT_S = 180
-LOG_SHOWN = 8_000
+LOG_SHOWN = 3_000
 CLEAR = (
     "MATCH (n) WHERE NOT n:Migration AND NOT n:MigrationLock CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
 )

@@ -1,7 +1,6 @@
 """The unmodified `datahub ingest` into the `datahub-rest` sink, as its documentation says to run it."""
 
 import ast
-import json
 import re
 import shutil
 import sqlite3
@@ -26,8 +25,15 @@ CREATE VIEW open_orders AS
   SELECT orders.id, customers.name, orders.total FROM orders JOIN customers ON customers.id = orders.customer_id;
 """
 REPLACED = "MATCH (v:AspectVersion) WHERE NOT v.urn STARTS WITH 'urn:li:dataHub' RETURN count(v)"
-VIEW = "urn:li:dataset:(urn:li:dataPlatform:sqlite,main.open_orders,PROD)"
-ORDERS = "urn:li:dataset:(urn:li:dataPlatform:sqlite,main.orders,PROD)"
+FOREIGN_KEYS = """
+MATCH (from:Dataset)-[:ForeignKeyToDataset]->(to:Dataset)
+RETURN collect([from.name, to.name])
+"""
+COLUMN_LINEAGE = """
+MATCH (from:SchemaField)-[:DownstreamOf {aspect: "upstreamLineage"}]->(to:SchemaField)
+WITH from.name AS down, to.name AS up ORDER BY down
+RETURN collect([down, up])
+"""
 
 
 def report_of(done: CompletedProcess[str], of: str) -> dict:
@@ -96,7 +102,7 @@ def test_a_file_source_lands_whole(datahub, files, empty_graph, mode):
     assert assert_read_back(datahub, *files.glob("*.json")) > 300
 
 
-def test_a_database_lands_whole(datahub, shop, files, empty_graph):
+def test_a_database_lands_whole(datahub, shop, files, empty_graph, cypher):
     """The SQLite source writes straight into the service, and reads from it to resolve the tables of a view."""
 
     done = datahub.ingest({"source": shop, "sink": {"type": "datahub-rest", "config": {"server": datahub.url}}})
@@ -104,18 +110,18 @@ def test_a_database_lands_whole(datahub, shop, files, empty_graph):
     assert_clean(done, "sqlalchemy", known=(OF_THE_SOURCE,))
     assert report_of(done, "Source (sqlalchemy)")["sql_aggregator"]["tool_meta_report"]["failures"] == []
     found = datahub.client("read_back", files / "sqlite.json")
-    assert [row[:2] for row in found["different"]] == []
+    assert found["compared"] > 20
+    for urn, aspect, earlier, now in found["different"]:  # the two runs of the source differ in their time
+        assert timeless(now) == timeless(earlier), (urn, aspect)
+    assert cypher(FOREIGN_KEYS) == [["orders", "customers"]]
+    assert cypher(COLUMN_LINEAGE) == [["id", "id"], ["name", "name"], ["total", "total"]]
 
 
-def test_a_database_says_what_it_holds(datahub, files):
-    """What the real source has written is what the tests above compare: foreign key, view, lineage of its columns."""
-    aspects: dict[tuple[str, str], dict] = {}
-    for item in json.loads((files / "sqlite.json").read_text(encoding="utf-8")):
-        aspects[item["entityUrn"], item["aspectName"]] = item["aspect"]["json"]
-
-    assert [key["name"] for key in aspects[ORDERS, "schemaMetadata"]["foreignKeys"]] == ["fk_orders_customer"]
-    assert len(aspects[VIEW, "upstreamLineage"]["fineGrainedLineages"]) == 3
-    assert "SELECT" in aspects[VIEW, "viewProperties"]["viewLogic"]
+def timeless(value):
+    """The value without the times at which the client's parser ran."""
+    if isinstance(value, dict):
+        return {key: timeless(item) for key, item in value.items() if key not in ("auditStamp", "lastModified")}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
 
 
 def test_a_second_run_changes_nothing(datahub, files, empty_graph, cypher):
@@ -126,5 +132,4 @@ def test_a_second_run_changes_nothing(datahub, files, empty_graph, cypher):
     second = datahub.cli("ingest", "mcps", files / "retail.json")
 
     assert_clean(second, "file")
-    assert_read_back(datahub, files / "retail.json")
     assert cypher(REPLACED) == 0

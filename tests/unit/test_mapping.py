@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graphsvc.errors import BadProposal, BadUrn, BadValue
 from graphsvc.graph.registry import Registry, load_registry
-from graphsvc.ingest.mapping import Edge, edges_of, lock_of, node_of, properties_of
+from graphsvc.ingest.mapping import Edge, edges_of, node_of, properties_of
 from graphsvc.urn import parse_urn
 
 REGISTRY = load_registry()
@@ -370,13 +370,6 @@ def test_a_node_about_which_only_the_urn_is_known_has_label_name_and_key() -> No
 def test_a_node_that_the_model_does_not_fit_still_has_a_name(urn: str, labels: list[str], name: str) -> None:
     """Targets are not held to the model: an unknown type has no label, a short tuple no key."""
     assert node_of(parse_urn(urn), REGISTRY) == {"urn": urn, "labels": labels, "properties": {"name": name}}
-
-
-def test_a_lock_is_the_bare_node_with_the_wanted_aspects() -> None:
-    """The writer brings the entity into being as any end node would be."""
-    lock = lock_of(parse_urn("urn:li:tag:a"), REGISTRY, frozenset({"status"}))
-
-    assert (lock.urn, lock.labels, lock.properties["name"], lock.aspects) == ("urn:li:tag:a", ["Tag"], "a", {"status"})
 
 
 # --- Properties ---------------------------------------------------------------------------------------------------

@@ -41,6 +41,26 @@ SHARED_PROPERTIES = {
 }
 
 
+# Annotations of the package that go one step further than the type of their field.
+ONE_STEP_LESS = {
+    "dataProcessInstanceRelationships/parentTemplate/*": "parentTemplate",
+    "dataProcessInstanceRelationships/parentInstance/*": "parentInstance",
+    "incidentInfo/startedAt/time": "startedAt",
+}
+
+
+def kind_at(registry: Registry, record: str, path: tuple[str, ...]) -> Any:
+    """The type to which a path leads; fails where it leads nowhere."""
+    kind: Any = f"@{record}"
+    for part in path:
+        if isinstance(kind, list):
+            assert part == "*"
+            kind = kind[1]
+        else:
+            kind = (kind if isinstance(kind, dict) else registry.records[kind[1:]])[part]
+    return kind
+
+
 def edges(registry: Registry) -> list[tuple[AspectSpec, Any]]:
     return [(aspect, edge) for aspect in registry.aspects.values() for edge in aspect.edges]
 
@@ -71,7 +91,17 @@ def test_fields_are_the_searchable_annotations_but_for_keys_of_maps(registry: Re
     fields = {(a.name, "/".join(f.path)) for a in registry.aspects.values() for f in a.fields}
 
     annotated = {(name, s["path"]) for name, raw in RAW_ASPECTS.items() for s in raw["searchable"]}
-    assert fields == {(name, path) for name, path in annotated if "$key" not in path}
+    assert fields == {(n, ONE_STEP_LESS.get(f"{n}/{path}", path)) for n, path in annotated if "$key" not in path}
+
+
+def test_every_path_leads_to_something_of_its_aspect(registry: Registry) -> None:
+    """Fields, targets and details are where the record types say that there is something; targets are texts."""
+    for aspect in registry.aspects.values():
+        for edge in aspect.edges:
+            assert kind_at(registry, aspect.record, edge.path) == "string"
+            assert all(kind_at(registry, aspect.record, path) for path in edge.details.values())
+        for field in aspect.fields:
+            assert isinstance(kind_at(registry, aspect.record, field.path), str)
 
 
 def test_edges_say_what_their_annotations_say(registry: Registry) -> None:

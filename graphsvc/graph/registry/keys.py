@@ -19,7 +19,7 @@ def key_value(entity: EntitySpec, urn: Urn) -> dict[str, str]:
 
 
 def _decoded(part: str) -> str:
-    return part if part.startswith(PREFIX) else unquote(part)
+    return part if "%" not in part or part.startswith(PREFIX) else unquote(part)
 
 
 def name_in(urn: Urn, entity: EntitySpec) -> str:

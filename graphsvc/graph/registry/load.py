@@ -160,8 +160,27 @@ def _edge(raw: Mapping[str, Any], mirrors: Mapping[str, str]) -> EdgeSpec:
     )
 
 
-def _field(aspect: str, raw: Mapping[str, Any], rename: Mapping[str, str]) -> FieldSpec:
-    path = _parts(raw["path"])
+def _within(path: Path, record: str, records: Mapping[str, Any]) -> Path:
+    """
+    The path as far as the record's types go.
+
+    Three searchable annotations of the package take a step too many: `parentTemplate/*` and `parentInstance/*` of
+    dataProcessInstanceRelationships, which are no lists, and `startedAt/time` of incidentInfo, which is the time itself.
+    """
+    kind: Any = f"@{record}"
+    for index, part in enumerate(path):
+        if isinstance(kind, str):
+            if not kind.startswith("@"):
+                return path[:index]
+            kind = records.get(kind[1:], {}).get(part)
+        else:
+            kind = kind[1] if isinstance(kind, list) else kind.get(part)
+        if kind is None:
+            break
+    return path
+
+
+def _field(aspect: str, raw: Mapping[str, Any], rename: Mapping[str, str], path: Path) -> FieldSpec:
     plain = [part for part in path if part not in ("*", "$key")]
     return FieldSpec(
         path=path,
@@ -172,7 +191,7 @@ def _field(aspect: str, raw: Mapping[str, Any], rename: Mapping[str, str]) -> Fi
     )
 
 
-def _aspects(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[AspectSpec]:
+def _aspects(raw: Mapping[str, Any], overrides: Mapping[str, Any], records: Mapping[str, Any]) -> Iterator[AspectSpec]:
     for name, entry in raw.items():
         yield AspectSpec(
             name=name,
@@ -180,7 +199,11 @@ def _aspects(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[A
             timeseries=bool(entry.get("timeseries")),
             key_for=entry.get("keyFor"),
             edges=tuple(_edge(r, overrides["mirrors"]) for r in entry["relationships"]),
-            fields=tuple(_field(name, s, overrides["rename"]) for s in entry["searchable"] if "$key" not in s["path"]),
+            fields=tuple(
+                _field(name, s, overrides["rename"], _within(_parts(s["path"]), entry["record"], records))
+                for s in entry["searchable"]
+                if "$key" not in s["path"]
+            ),
             column_lineage=overrides["columnLineage"].get(name),
         )
 
@@ -297,7 +320,8 @@ def load_registry(model_file: FilePath | None = None) -> Registry:
 
 
 def _frozen(raw: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]) -> Registry:
-    aspects = {spec.name: spec for spec in _aspects(raw["aspects"], overrides)}
+    records = _shipped("records.json")
+    aspects = {spec.name: spec for spec in _aspects(raw["aspects"], overrides, records)}
     edges = [edge for spec in aspects.values() for edge in spec.edges]
     _check_types(edges)
     upstream = {e.name for e in edges if e.lineage and e.upstream}
@@ -309,7 +333,7 @@ def _frozen(raw: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]) 
     return Registry(
         entities=MappingProxyType(entities),
         aspects=MappingProxyType(aspects),
-        records=MappingProxyType(_shipped("records.json")),
+        records=MappingProxyType(records),
         aspect_of_record=MappingProxyType({spec.record: name for name, spec in aspects.items()}),
         relationship_types=frozenset({e.name for e in edges} | mirrors | {"DownstreamOf"}),
         lineage_types=tuple(sorted(upstream | mirrors | {"DownstreamOf"})),

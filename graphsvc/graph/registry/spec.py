@@ -19,7 +19,7 @@ class EdgeSpec:
         lineage: Whether data flows along this edge.
         upstream: Whether the far end is the upstream; means something only for lineage.
         mirror: Type of the reversed edge that lineage walks use, when `lineage` and not `upstream`.
-        details: Edge property (`createdOn`, `createdActor`, `updatedOn`, `updatedActor`, `properties`, `via`) -> its path.
+        details: Edge property -> its path: createdOn, createdActor, updatedOn, updatedActor, properties, via.
     """
 
     name: str

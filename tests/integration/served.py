@@ -1,0 +1,40 @@
+"""The service in this process, behind a real socket."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+
+from graphsvc.app import create_app
+from graphsvc.cli import bind
+from graphsvc.config import Settings
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    """Base URL of a running service, which ends with the block."""
+    config = uvicorn.Config(
+        create_app(settings), log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    listening = bind("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.started
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        listening.close()
+
+
+def no_fault(response: httpx.Response) -> None:
+    """A hook for clients: whatever is sent, it is never our fault."""
+    assert response.status_code < 500, f"{response.request.method} {response.request.url}: {response.status_code}"
