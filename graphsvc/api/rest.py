@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from graphsvc.api import openapi
-from graphsvc.errors import BadRequest, NotFound
+from graphsvc.errors import BadRequest, BadUrn, NotFound
 from graphsvc.graph.reader import AspectRow, Reader
 from graphsvc.graph.registry import EntitySpec, Registry
 from graphsvc.graph.registry.keys import key_value
@@ -113,9 +113,12 @@ def _number(body: Mapping[str, Any], key: str, default: int) -> int:
 
 
 def _entity(urn: str, registry: Registry) -> EntitySpec:
-    spec = registry.entities.get(parse_urn(urn).entity_type)
+    parsed = parse_urn(urn)
+    spec = registry.entities.get(parsed.entity_type)
     if spec is None:
         raise NotFound(f"entity type of {urn} is not in the model")
+    if len(spec.key_fields) > 1 and len(parsed.parts) != len(spec.key_fields):
+        raise BadUrn(urn, "urn", f"the form is urn:li:{spec.name}:({','.join(spec.key_fields)})")
     return spec
 
 

@@ -183,6 +183,16 @@ class LineageEdge(NamedTuple):
     created_on: int | None
     updated_on: int | None
 
+    @property
+    def source(self) -> str:
+        """URN of the end that the model's relationship starts from."""
+        return self.upstream if self.points_down else self.downstream
+
+    @property
+    def target(self) -> str:
+        """URN of the end that the model's relationship points to."""
+        return self.downstream if self.points_down else self.upstream
+
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
@@ -192,7 +202,7 @@ class Lineage:
     Attributes:
         start: Where it began; its distance is 0.
         nodes: Every other node, the nearest first, then by URN.
-        edges: Every lineage edge between these nodes and the start, sorted; empty if not asked for.
+        edges: Every lineage edge between these nodes and the start, in the nodes' order; empty if not asked for.
         limited: More nodes were within the hops than the limit on nodes let through.
         more_hops: Lineage goes on behind the last hop; None if edges were not asked for.
     """
@@ -383,7 +393,7 @@ def _edges(
     nodes: Sequence[LineageNode], columns: Sequence[Sequence[Any]], flow: Flow, hops: int
 ) -> tuple[tuple[LineageEdge, ...], bool]:
     """
-    Edges between the nodes, and whether any leads on behind the last hop.
+    Edges between the nodes, in the nodes' order and then by far end, and whether any leads on behind the last hop.
 
     Args:
         nodes: What the answer keeps.
@@ -394,18 +404,13 @@ def _edges(
     known = {node.urn for node in nodes}
     edges: list[LineageEdge] = []
     more = False
-    for index, far, kind, down, aspect, via, created, updated in zip(*columns, strict=True):
+    for index, far, kind, down, aspect, via, created, updated in sorted(zip(*columns, strict=True)):
         if index >= len(nodes):
             continue
         near = nodes[index]
         if far in known:
-            ends = (far, near.urn) if flow == "up" else (near.urn, far)
-            edges.append(LineageEdge(*ends, kind, down, aspect or None, via or None, created or None, updated or None))
+            up, to = (far, near.urn) if flow == "up" else (near.urn, far)
+            edges.append(LineageEdge(up, to, kind, down, aspect or None, via or None, created or None, updated or None))
         elif near.distance == hops:
             more = True
-    edges.sort(key=_edge_order)
     return tuple(edges), more
-
-
-def _edge_order(edge: LineageEdge) -> tuple[str, str, str, str, str]:
-    return edge.downstream, edge.upstream, edge.type, edge.aspect or "", edge.via or ""

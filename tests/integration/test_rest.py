@@ -487,7 +487,6 @@ def test_entities_read_back_in_one_call(web: httpx.Client) -> None:
         ("/aspects//?aspect=status", 422),
         ("/entitiesV2/urn:li:dataset:x", 422),
         ("/entitiesV2/urn:li:dataset:(a,b)", 422),
-        ("/entitiesV2/urn:li:tag:(a,b,c)", 200),
         ("/docs/nothing", 404),
         ("/static/graphiql/nothing", 404),
     ],

@@ -127,7 +127,7 @@ def _result(found: graph.Lineage, direction: LineageDirection, max_hops: int) ->
         max_hops=max_hops,
         total=len(found.nodes),
         nodes=Plain(LineageNode(entity=_entity(n), distance=n.distance, removed=n.removed) for n in found.nodes),
-        edges=Plain(map(_edge, found.edges)),
+        edges=Plain(found.edges),  # the reader's own rows: they have every attribute of the type
         partial=found.limited,
         partial_reason=PartialReason.NODE_LIMIT if found.limited else None,
         truncated_at_max_hops=bool(found.more_hops),
@@ -136,22 +136,6 @@ def _result(found: graph.Lineage, direction: LineageDirection, max_hops: int) ->
 
 def _entity(node: graph.LineageNode) -> Entity:
     return entity_of(node.urn, node.name, exists=not node.referenced_only)
-
-
-def _edge(edge: graph.LineageEdge) -> LineageEdge:
-    up, down = edge.upstream, edge.downstream
-    source, target = (up, down) if edge.points_down else (down, up)
-    return LineageEdge(
-        source=source,
-        target=target,
-        type=edge.type,
-        upstream=up,
-        downstream=down,
-        aspect=edge.aspect,
-        via=edge.via,
-        created_on=None if edge.created_on is None else Long(edge.created_on),
-        updated_on=None if edge.updated_on is None else Long(edge.updated_on),
-    )
 
 
 def _selected(info: Info) -> set[str]:
