@@ -29,6 +29,8 @@ from graphsvc.ingest.service import IngestService
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 BOLT_SCHEMES = frozenset(f"{scheme}{tls}" for scheme in ("bolt", "neo4j") for tls in ("", "+s", "+ssc"))
+# A start waits for Neo4j so long and then goes on without it; it tries again so often.
+START_WAIT_S = 5.0
 MIGRATE_AGAIN_S = 2.0
 
 log = structlog.get_logger()
@@ -57,9 +59,10 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with driver:
-            await schema.migrate()
             later = asyncio.create_task(schema.keep_trying())
             try:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(schema.tried.wait(), START_WAIT_S)
                 yield
             finally:
                 later.cancel()
@@ -92,7 +95,8 @@ class Schema:
     def __init__(self, driver: AsyncDriver, database: str) -> None:
         self._driver = driver
         self._database = database
-        self._missing: str | None = "the graph's schema was not brought up to date yet"
+        self._missing: str | None = "Neo4j has not answered yet"
+        self.tried = asyncio.Event()
 
     async def check(self) -> None:
         """
@@ -104,8 +108,15 @@ class Schema:
         if self._missing is not None:
             raise StoreUnavailable(self._missing)
 
-    async def migrate(self) -> None:
-        """Try once; a failure is logged, and told by `check`."""
+    async def keep_trying(self) -> None:
+        """Return when a try has succeeded; `tried` is set after the first one."""
+        while self._missing is not None:
+            if self.tried.is_set():
+                await asyncio.sleep(MIGRATE_AGAIN_S)
+            await self._migrate()
+            self.tried.set()
+
+    async def _migrate(self) -> None:
         try:
             done = await migrate(self._driver, self._database)
         except GraphsvcError as error:
@@ -115,12 +126,6 @@ class Schema:
             self._missing = None
             for name in done:
                 log.info("schema migrated", migration=name)
-
-    async def keep_trying(self) -> None:
-        """Return when a try has succeeded."""
-        while self._missing is not None:
-            await asyncio.sleep(MIGRATE_AGAIN_S)
-            await self.migrate()
 
 
 def open_neo4j(neo4j: Neo4jSettings) -> AsyncDriver:

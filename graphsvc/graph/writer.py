@@ -13,6 +13,13 @@ from graphsvc.graph.queries import query
 ROWS_PER_QUERY = 10_000
 
 
+class Rows(list[Any]):
+    """Rows of a query; the driver spells out all parameters for its debug log, heard or not: 14 % of ingest's CPU."""
+
+    def __repr__(self) -> str:
+        return f"[{len(self)} rows]"
+
+
 class EndIsGone(StoreUnavailable):
     """Another writer removed an end node between our look at it and our edge; a new transaction cures it."""
 
@@ -29,14 +36,10 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]
         URN -> state, for every URN asked for. No other writer changes these entities until the transaction ends.
     """
     order = sorted(locks)
-    rows = [
-        {
-            "index": index,
-            "urn": urn,
-            "aspects": None if (names := locks[urn]) is None else list(names),
-        }
+    rows = Rows(
+        {"index": index, "urn": urn, "aspects": None if (names := locks[urn]) is None else list(names)}
         for index, urn in enumerate(order)
-    ]
+    )
     result = await tx.run(query("write/lock_entities"), rows=rows)
     record = await result.single(strict=True)
     known = set(record["known"])
@@ -50,7 +53,7 @@ async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
     """Values of the points that exist already, by the rows' `index`; the entities are locked."""
     if not rows:
         return {}
-    result = await tx.run(query("write/read_points"), rows=rows)
+    result = await tx.run(query("write/read_points"), rows=Rows(rows))
     return dict((await result.single(strict=True))["points"])
 
 
@@ -100,7 +103,7 @@ async def _run(tx: AsyncTransaction, text: LiteralString, rows: Sequence[Any], n
     return created
 
 
-def _chunks(rows: Sequence[Any]) -> Iterator[list[Any]]:
+def _chunks(rows: Sequence[Any]) -> Iterator[Rows]:
     items = iter(rows)
-    while chunk := list(islice(items, ROWS_PER_QUERY)):
+    while chunk := Rows(islice(items, ROWS_PER_QUERY)):
         yield chunk

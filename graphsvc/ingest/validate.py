@@ -249,7 +249,7 @@ def _system(given: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
             raise BadProposal("systemMetadata is text, but not of a JSON object")
     if not given:
         return {}
-    system = {key: value for key, value in given.items() if value is not None}
+    system = {key: value for key, value in given.items() if value is not None} if None in given.values() else given
     observed = system.get("lastObserved", 0)
     if not isinstance(observed, int) or isinstance(observed, bool) or not 0 <= observed <= LONG_MAX:
         raise BadProposal("systemMetadata.lastObserved is not a number of milliseconds")

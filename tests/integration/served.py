@@ -4,13 +4,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import uvicorn
+from pydantic import SecretStr
 
 from graphsvc.app import create_app
 from graphsvc.cli import bind
-from graphsvc.config import Settings
+from graphsvc.config import Neo4jSettings, Settings
+
+
+def neo4j_settings(server: Any, uri: str | None = None) -> Neo4jSettings:
+    """The settings that lead to the Neo4j of this run, or to another address of it."""
+    password = SecretStr(server.password)
+    return Neo4jSettings(uri=uri or server.uri, user=server.user, password=password, database=server.database)
 
 
 @contextmanager
