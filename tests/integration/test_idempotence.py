@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from neo4j import AsyncDriver
 
@@ -93,7 +93,9 @@ points = st.builds(
     systems,
 )
 proposals = st.one_of(
-    one(TABLES[:2], "upstreamLineage", st.fixed_dictionaries({"upstreams": upstreams, "fineGrainedLineages": fine_grained})),
+    one(TABLES[:2], "upstreamLineage", st.fixed_dictionaries({
+        "upstreams": upstreams, "fineGrainedLineages": fine_grained,
+    })),
     one([JOB], "dataJobInputOutput", st.fixed_dictionaries({
         "inputDatasets": some(TABLES), "outputDatasets": some(TABLES), "outputDatasetEdges": job_edges,
         "fineGrainedLineages": fine_grained,
@@ -190,7 +192,8 @@ class Graph:
         return sorted((key, item) for key, item in properties.items() if key not in out)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+# A stream is short enough to be read as it is; to shrink one would take minutes.
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate))
 @given(stream=streams, seed=st.integers(0, 2**32))
 async def test_the_same_changes_make_the_same_graph(
     driver: AsyncDriver, database: str, service: IngestService, stream: list[Proposal], seed: int

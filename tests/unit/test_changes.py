@@ -506,8 +506,13 @@ def test_system_metadata_remembers_the_run_before(
 
 
 systems = st.fixed_dictionaries(
-    {}, optional={"runId": st.sampled_from("abc"), "lastRunId": st.sampled_from("xa"), "lastObserved": st.integers(0, 9)}
-)  # fmt: skip
+    {},
+    optional={
+        "runId": st.sampled_from("abc"),
+        "lastRunId": st.sampled_from("xa"),
+        "lastObserved": st.integers(0, 9),
+    },
+)
 
 
 @given(old=systems, new=systems)

@@ -185,7 +185,7 @@ def test_relationship_types_are_plain_identifiers(registry: Registry) -> None:
 
 
 def test_every_downstream_lineage_edge_has_a_mirror_and_nothing_else_has(registry: Registry) -> None:
-    """Walks follow one direction only, so the five names that point downstream are mirrored, under the names we chose."""
+    """Walks follow one direction only, so the five names that point downstream are mirrored, as we call them."""
     mirrored = {edge.name: edge.mirror for _, edge in edges(registry) if edge.mirror}
 
     assert mirrored == OVERRIDES["mirrors"]
@@ -195,7 +195,7 @@ def test_every_downstream_lineage_edge_has_a_mirror_and_nothing_else_has(registr
 def test_mirrors_never_clash(registry: Registry) -> None:
     """No mirror has the name of a relationship, or the type of another mirror's original."""
     names = {edge.name for _, edge in edges(registry)}
-    mirrors = [mirror for mirror in OVERRIDES["mirrors"].values()]
+    mirrors = list(OVERRIDES["mirrors"].values())
 
     assert names.isdisjoint(mirrors)
     assert len(set(mirrors)) == len(mirrors)
@@ -459,7 +459,7 @@ def test_a_bad_model_file_is_refused_with_its_place(tmp_path: Path, case: str) -
 
 def test_a_model_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """The message names the file."""
-    with pytest.raises(ConfigError, match="nowhere.yaml cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
         load_registry(tmp_path / "nowhere.yaml")
 
 

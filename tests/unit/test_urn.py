@@ -24,9 +24,7 @@ def _printed(entity_type: str, parts: tuple[str, ...]) -> str:
 
 tuple_urns = st.recursive(
     st.builds("urn:li:{}:{}".format, entity_types, plain_parts),
-    lambda inner: st.builds(
-        _printed, entity_types, st.lists(inner | plain_parts, min_size=1, max_size=4).map(tuple)
-    ),
+    lambda inner: st.builds(_printed, entity_types, st.lists(inner | plain_parts, min_size=1, max_size=4).map(tuple)),
     max_leaves=12,
 )
 parts_of_tuples = st.lists(tuple_urns | plain_parts, min_size=1, max_size=5).map(tuple)

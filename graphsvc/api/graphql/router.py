@@ -71,7 +71,7 @@ def build_router(reader: Reader, registry: Registry, settings: GraphqlSettings) 
         settings: Limits, and whether GraphiQL and introspection are on.
     """
 
-    def context() -> Context:
+    async def context() -> Context:  # a plain function would cost a thread per request
         return Context(reader, registry, settings)
 
     graphql = _Router(

@@ -4,13 +4,21 @@ The schema: the query type, its limits, and its text.
 `python -m graphsvc.api.graphql.schema` writes the text to `schema.graphql`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import DisableIntrospection, MaxAliasesLimiter, MaxTokensLimiter, QueryDepthLimiter
+from strawberry.extensions import (
+    DisableIntrospection,
+    MaxAliasesLimiter,
+    MaxTokensLimiter,
+    ParserCache,
+    QueryDepthLimiter,
+    ValidationCache,
+)
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -59,6 +67,7 @@ QUERIES = {
     "tag": "tag",
     "view": "dataHubView",
 }
+CACHED_QUERIES = 256  # texts whose parsing and validation is remembered: programs repeat theirs with other variables
 SDL = Path(__file__).with_name("schema.graphql")
 
 
@@ -126,6 +135,17 @@ class _Schema(strawberry.Schema):
         """Nothing: `ErrorCodes` logs what nobody foresaw, and a caller's mistakes are no matter for the log."""
 
 
+class QueryCache(ParserCache):
+    """Remembers parsed documents; one that does not parse is left to the parser, whose errors get a code."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Look the text up, and parse it where it is new."""
+        context = self.execution_context
+        with suppress(GraphQLError):
+            context.graphql_document = self.cached_parse_document(context.query, **context.parse_options)
+        yield
+
+
 def build_schema(settings: GraphqlSettings) -> strawberry.Schema:
     """The schema, with the settings' limits."""
     extensions: list[Callable[[], Any]] = [
@@ -133,6 +153,8 @@ def build_schema(settings: GraphqlSettings) -> strawberry.Schema:
         lambda: MaxTokensLimiter(max_token_count=settings.max_tokens),
         lambda: QueryDepthLimiter(max_depth=settings.max_depth),
         lambda: MaxAliasesLimiter(max_alias_count=settings.max_aliases),
+        lambda: QueryCache(maxsize=CACHED_QUERIES),
+        lambda: ValidationCache(maxsize=CACHED_QUERIES),
     ]
     if not settings.introspection:
         extensions.append(DisableIntrospection)

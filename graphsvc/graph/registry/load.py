@@ -165,7 +165,7 @@ def _within(path: Path, record: str, records: Mapping[str, Any]) -> Path:
     The path as far as the record's types go.
 
     Three searchable annotations of the package take a step too many: `parentTemplate/*` and `parentInstance/*` of
-    dataProcessInstanceRelationships, which are no lists, and `startedAt/time` of incidentInfo, which is the time itself.
+    dataProcessInstanceRelationships, which are no lists, and `startedAt/time` of incidentInfo, which is the time.
     """
     kind: Any = f"@{record}"
     for index, part in enumerate(path):
