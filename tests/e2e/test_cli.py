@@ -75,13 +75,11 @@ def one_line(result: Any, *words: str) -> None:
 def test_help_names_the_commands(tmp_path: Path) -> None:
     """Every command and its options are explained, and asking needs neither Neo4j nor settings."""
     overview = run(tmp_path, {}, "--help")
-    each = {name: run(tmp_path, {}, name, "--help") for name in ("up", "serve", "load", "migrate")}
+    one = run(tmp_path, {}, "up", "--help")
 
-    assert overview.returncode == 0
-    assert all(name in overview.stdout for name in each)
-    assert all(result.returncode == 0 for result in each.values())
-    assert "--load" in each["up"].stdout
-    assert "--port" in each["serve"].stdout
+    assert overview.returncode == one.returncode == 0
+    assert all(name in overview.stdout for name in ("up", "serve", "load", "migrate"))
+    assert all(name in one.stdout for name in ("--data-dir", "--load", "--host", "--port", "--model", "NEO4J_URI"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,7 +110,7 @@ def test_a_misspelt_setting_is_named(tmp_path: Path) -> None:
 
 def test_an_open_door_needs_a_token(tmp_path: Path, environment: Mapping[str, str]) -> None:
     """Listening for other machines without a token is refused before anything starts."""
-    one_line(run(tmp_path, environment, "serve", "--host", "0.0.0.0"), "GRAPHSVC_HTTP__TOKEN")  # noqa: S104
+    one_line(run(tmp_path, environment, "serve", "--host", "0.0.0.0"), "GRAPHSVC_HTTP__TOKEN")
 
 
 def test_migrate_may_run_twice(tmp_path: Path, environment: Mapping[str, str]) -> None:
@@ -127,7 +125,8 @@ def test_migrate_may_run_twice(tmp_path: Path, environment: Mapping[str, str]) -
 @pytest.mark.parametrize("args", [["migrate"], ["serve"], ["up"]])
 def test_a_wrong_password_is_one_line(tmp_path: Path, environment: Mapping[str, str], args: list[str]) -> None:
     """It says that the login is wrong and where it comes from, and never which password was tried."""
-    result = run(tmp_path, {**environment, "NEO4J_PASSWORD": "not-the-password"}, *args)
+    # A user of its own: after three wrong tries Neo4j lets nobody in under that name for some seconds.
+    result = run(tmp_path, {**environment, "NEO4J_USER": "nobody", "NEO4J_PASSWORD": "not-the-password"}, *args)
 
     one_line(result, "login", "NEO4J_PASSWORD")
     assert "not-the-password" not in result.stderr
@@ -319,8 +318,8 @@ def test_up_stops_in_the_middle_of_a_load(tmp_path: Path, environment: Mapping[s
     ]
     big.write_text(json.dumps(tags), encoding="utf-8")
 
-    with running(tmp_path, environment, "up", "--port", free_port(), "--load", big) as child:
-        until_ready(f"http://127.0.0.1:{child.process.args[4]}")  # type: ignore[index]
+    with running(tmp_path, environment, "up", "--port", (port := free_port()), "--load", big) as child:
+        until_ready(f"http://127.0.0.1:{port}")
         code, seconds = child.stop(how)
 
     assert code in (0, 128 + signal.SIGINT)

@@ -222,7 +222,7 @@ def test_a_neo4j_that_comes_later_is_taken_up(neo4j_server: Any, store: Driver, 
 def test_a_wrong_login_is_told_and_not_served(neo4j_server: Any, cable: Cable) -> None:
     """A service whose login is refused is not ready, says that it is the login, and shows no password."""
     chosen = settings(neo4j_server, cable.port)
-    wrong = chosen.neo4j.model_copy(update={"password": SecretStr("not-the-password")})
+    wrong = chosen.neo4j.model_copy(update={"user": "nobody", "password": SecretStr("not-the-password")})
 
     with served(chosen.model_copy(update={"neo4j": wrong})) as url:
         answer = httpx.get(f"{url}/health/ready", timeout=30)

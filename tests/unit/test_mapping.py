@@ -461,7 +461,7 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 json_values = st.recursive(
     leaves,
     lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["tag", "urn", "dataset", "string", "time", "destinationUrn"]), inner, max_size=3),
+    | st.dictionaries(st.sampled_from(["tag", "urn", "dataset", "string", "destinationUrn"]), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
 
