@@ -9,7 +9,6 @@ import asyncio
 
 import neo4j
 import orjson
-
 from corpus import SYSTEM, Dataset, aspects
 
 ENTITIES = """
@@ -46,7 +45,13 @@ def bare(urn: str) -> dict:
 def batch(datasets: list[Dataset], now: int) -> Batch:
     """Rows for one batch of datasets."""
     system = text(SYSTEM)
-    stamp = {"version": 1, "createdAt": now, "createdBy": "urn:li:corpuser:unknown", "systemMetadata": system, "runId": "bench"}
+    stamp = {
+        "version": 1,
+        "createdAt": now,
+        "createdBy": "urn:li:corpuser:unknown",
+        "systemMetadata": system,
+        "runId": "bench",
+    }
     entities, edges = [], []
     for dataset in sorted(datasets, key=lambda d: d.urn):
         key = bare(dataset.urn)
@@ -68,22 +73,22 @@ def batch(datasets: list[Dataset], now: int) -> Batch:
                 "aspects": [{"name": name, "value": text(value), **stamp} for name, value in values.items()],
             }
         )
-        for upstream in values["upstreamLineage"]["upstreams"]:
-            edges.append(
-                {
-                    "source": dataset.urn,
-                    "target": upstream["dataset"],
-                    "target_properties": bare(upstream["dataset"]),
-                    "properties": {
-                        "aspect": "upstreamLineage",
-                        "declaredBy": dataset.urn,
-                        "lineage": True,
-                        "createdOn": SYSTEM["lastObserved"],
-                        "updatedOn": SYSTEM["lastObserved"],
-                        "updatedActor": "urn:li:corpuser:bench",
-                    },
-                }
-            )
+        edges.extend(
+            {
+                "source": dataset.urn,
+                "target": upstream["dataset"],
+                "target_properties": bare(upstream["dataset"]),
+                "properties": {
+                    "aspect": "upstreamLineage",
+                    "declaredBy": dataset.urn,
+                    "lineage": True,
+                    "createdOn": SYSTEM["lastObserved"],
+                    "updatedOn": SYSTEM["lastObserved"],
+                    "updatedActor": "urn:li:corpuser:bench",
+                },
+            }
+            for upstream in values["upstreamLineage"]["upstreams"]
+        )
     edges.sort(key=lambda row: (row["target"], row["source"]))
     return entities, edges
 

@@ -27,7 +27,7 @@ def urn(prefix: str, number: int) -> str:
 
 def datasets(prefix: str, count: int, seed: int = 7) -> Iterator[Dataset]:
     """`count` datasets with two upstreams each; the description brings datasetProperties to about 0.4 KB."""
-    rng = random.Random(seed)  # noqa: S311  reproducible, not secret
+    rng = random.Random(seed)
     for number in range(count):
         low, high = max(0, number // 2 - LAYER), max(0, number // 2)
         yield Dataset(
@@ -51,7 +51,11 @@ def aspects(dataset: Dataset) -> dict[str, dict]:
         },
         "upstreamLineage": {
             "upstreams": [
-                {"dataset": upstream, "type": "TRANSFORMED", "auditStamp": {"time": 0, "actor": "urn:li:corpuser:bench"}}
+                {
+                    "dataset": upstream,
+                    "type": "TRANSFORMED",
+                    "auditStamp": {"time": 0, "actor": "urn:li:corpuser:bench"},
+                }
                 for upstream in dict.fromkeys(dataset.upstreams)
             ]
         },

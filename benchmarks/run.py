@@ -3,12 +3,11 @@ The figures of docs/benchmarks.md, measured in one run and given as ratios to a 
 
     python benchmarks/run.py [--datasets 20000] [--rounds 5] [--only ingest|lineage]
 
-Neo4j is the one that NEO4J_URI names (its graph gets the benchmark's data added), else a private one in a temporary folder. Prints a
-table and writes benchmarks/latest.json: name -> {value, unit, ceiling, ratio}.
+Neo4j is the one that NEO4J_URI names (its graph gets the benchmark's data added), else a private one in a temporary
+folder. Prints a table and writes benchmarks/latest.json: name -> {value, unit, ceiling, ratio}.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -62,7 +61,9 @@ async def graph() -> AsyncIterator[tuple[neo4j.AsyncDriver, dict[str, str]]]:
 
 
 def machine() -> dict[str, str]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False
+    )
     return {
         "commit": commit.stdout.strip() or "unknown",
         "python": platform.python_version(),
@@ -74,24 +75,33 @@ def machine() -> dict[str, str]:
 def show(figures: dict[str, Figure]) -> None:
     table = Table("figure", "ours", "ceiling", "unit", "ratio", "to reach")
     for name, figure in figures.items():
-        table.add_row(name, f"{figure.value:,.1f}", f"{figure.ceiling:,.1f}", figure.unit, f"{figure.ratio:.2f}", figure.target)
+        table.add_row(
+            name, f"{figure.value:,.1f}", f"{figure.ceiling:,.1f}", figure.unit, f"{figure.ratio:.2f}", figure.target
+        )
     Console(width=140).print(table)
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--datasets", type=int, default=20_000, help="datasets per contestant and round, three MCPs each")
+    parser.add_argument(
+        "--datasets", type=int, default=20_000, help="datasets per contestant and round, three MCPs each"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds; each contestant runs once in each")
     parser.add_argument("--only", choices=("ingest", "lineage"), help="measure only this")
     arguments = parser.parse_args()
     figures: dict[str, Figure] = {}
     async with graph() as (driver, env):
         if arguments.only != "lineage":
-            figures |= {k: Figure(**v) for k, v in (await ingest.measure(driver, env, arguments.datasets, arguments.rounds)).items()}
+            figures |= {
+                k: Figure(**v)
+                for k, v in (await ingest.measure(driver, env, arguments.datasets, arguments.rounds)).items()
+            }
         if arguments.only != "ingest":
             figures |= {k: Figure(**v) for k, v in (await lineage.measure(driver, env)).items()}
     show(figures)
-    latest = {name: {"value": f.value, "unit": f.unit, "ceiling": f.ceiling, "ratio": f.ratio} for name, f in figures.items()}
+    latest = {
+        name: {"value": f.value, "unit": f.unit, "ceiling": f.ceiling, "ratio": f.ratio} for name, f in figures.items()
+    }
     (HERE / "latest.json").write_text(json.dumps(latest, indent=2) + "\n")
     print("machine:", machine(), file=sys.stderr)
 

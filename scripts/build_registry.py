@@ -5,15 +5,16 @@ Run by `make registry`, with the interpreter of the environment in which acryl-d
 
     python scripts/build_registry.py graphsvc/graph/registry
 
-Reads `datahub/metadata/schemas/*.avsc` (one Avro schema an aspect, with DataHub's annotations kept on its records and fields) and
-writes three files, one line an entry, so that a new version of the model shows as a readable diff:
+Reads `datahub/metadata/schemas/*.avsc` (one Avro schema an aspect, with DataHub's annotations kept on its records and
+fields) and writes three files, one line an entry, so that a new version of the model shows as a readable diff:
 
     entities.json  entity type -> key aspect, key fields, category, allowed aspects
     aspects.json   aspect -> record, timeseries or versioned, relationships, searchable fields
     records.json   record -> fields with their types, for checking values
 
-An annotation is either on a field (one object) or a map from relative paths to objects, where `*` stands for "each item". Where an
-outer field annotates a path into a nested record, the nested record's own annotation of that path does not count.
+An annotation is either on a field (one object) or a map from relative paths to objects, where `*` stands for "each
+item". Where an outer field annotates a path into a nested record, the nested record's own annotation of that path does
+not count.
 """
 
 import json
@@ -148,8 +149,9 @@ class Schemas:
         """
         A type in the registry's short form.
 
-        Primitives and enums are strings ("string", "long", "enum"); a record is "@" and its wire name; `["array", T]`, `["map", T]`;
-        `{"member": T}` is a union, on the wire an object with one of these keys. A union with null alone is an optional field.
+        Primitives and enums are strings ("string", "long", "enum"); a record is "@" and its wire name; `["array", T]`,
+        `["map", T]`; `{"member": T}` is a union, on the wire an object with one of these keys. A union with null alone
+        is an optional field.
         """
         schema = self.resolve(schema, namespace)
         if isinstance(schema, list):
@@ -215,9 +217,7 @@ def build(folder: Path) -> tuple[Json, Json, Json]:
             "record": wire_name(root["__name__"]),
             **({"timeseries": True} if about.get("type") == "timeseries" else {}),
             **({"keyFor": about["keyForEntity"]} if "keyForEntity" in about else {}),
-            "relationships": [
-                kept(kind, path, a) for (kind, path), a in found.items() if kind == "Relationship"
-            ],
+            "relationships": [kept(kind, path, a) for (kind, path), a in found.items() if kind == "Relationship"],
             "searchable": [kept(kind, path, a) for (kind, path), a in found.items() if kind == "Searchable"],
         }
         if "keyForEntity" in about:
@@ -232,10 +232,7 @@ def build(folder: Path) -> tuple[Json, Json, Json]:
 
 
 def lines(entries: Json) -> str:
-    rows = (
-        f"{json.dumps(name)}: {json.dumps(entries[name], separators=(', ', ': '))}"
-        for name in sorted(entries)
-    )
+    rows = (f"{json.dumps(name)}: {json.dumps(entries[name], separators=(', ', ': '))}" for name in sorted(entries))
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 

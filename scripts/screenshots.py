@@ -3,7 +3,8 @@ Take the pictures in docs/images from the real thing: GraphiQL and Neo4j Browser
 
     python scripts/screenshots.py docs/images
 
-Starts a graphsvc of its own in a temporary folder and drives the Chromium that `CHROMIUM` names, /usr/bin/chromium by default.
+Starts a graphsvc of its own in a temporary folder and drives the Chromium that `CHROMIUM` names, by default
+/usr/bin/chromium.
 """
 
 import json
@@ -71,7 +72,9 @@ def running() -> Iterator[dict[str, str]]:
 def graphiql(page: Page, url: str, target: Path) -> None:
     page.goto(url)
     page.wait_for_selector(".graphiql-execute-button")
-    page.evaluate("text => document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue(text)", GRAPHQL)
+    page.evaluate(
+        "text => document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue(text)", GRAPHQL
+    )
     page.click(".graphiql-execute-button")
     page.wait_for_selector('.result-window :text("distance")')
     time.sleep(1)

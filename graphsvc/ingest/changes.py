@@ -102,8 +102,8 @@ class Planner:
         version = current.version + 1 if current else 1
         if change.aspect == change.entity.key_aspect and not state.exists:
             return self._applied(change, 1, changed=True)
-        old_system = _loads(live.system) if live else {}
-        aspect = self._aspect_node(change.aspect, version, change.text, _succeeded(old_system, change.system))
+        system = _of_new_version(_loads(live.system), change.system) if live else change.system
+        aspect = self._aspect_node(change.aspect, version, change.text, system)
         if change.spec is None:
             aspect["unmodelled"] = True
         else:
@@ -371,8 +371,6 @@ def _succeeded(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
 
     Repeating it changes nothing, and an old message that is sent again does not set `lastObserved` back.
     """
-    if not old:
-        return dict(new)
     merged = {**old, **new}
     if "lastObserved" in merged:
         merged["lastObserved"] = max(old.get("lastObserved", 0), new.get("lastObserved", 0))
@@ -381,6 +379,12 @@ def _succeeded(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
     elif "lastRunId" in old:
         merged["lastRunId"] = old["lastRunId"]
     return merged
+
+
+def _of_new_version(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
+    """System metadata of another value: what came with it, and the run before it; no run answers for another's."""
+    merged = _succeeded(old, new)
+    return {key: merged[key] for key in (*new, "lastRunId") if key in merged}
 
 
 def _loads(text: str | None) -> dict[str, Any]:

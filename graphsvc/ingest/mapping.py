@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from graphsvc.errors import BadValue
+from graphsvc.errors import BadValue, TooLarge
 from graphsvc.graph.operations import Row
 from graphsvc.graph.registry import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry
 from graphsvc.graph.registry.keys import key_value, name_in
@@ -74,7 +74,8 @@ def edges_of(owner: Urn, spec: AspectSpec, value: Mapping[str, Any], limit: int)
 
     Raises:
         BadUrn: A path leads to something which is not a URN.
-        BadValue: A path meets a value of another shape, or there are more edges than `limit`.
+        BadValue: A path meets a value of another shape.
+        TooLarge: There are more edges than `limit`.
     """
     found: dict[tuple[str, str, str, str], Edge] = {}
     for edge_spec in spec.edges:
@@ -104,7 +105,7 @@ def _add(found: dict[tuple[str, str, str, str], Edge], edge: Edge) -> None:
 
 def _check_count(aspect: str, count: int, limit: int) -> None:
     if count > limit:
-        raise BadValue(f"{aspect}: declares more than {limit} relationships")
+        raise TooLarge(f"{aspect}: declares more than {limit} relationships, which is the limit")
 
 
 def _mirrored(edge: Edge, name: str) -> Mapping[str, Any]:

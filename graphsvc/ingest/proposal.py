@@ -43,4 +43,4 @@ class Proposal(BaseModel):
 
 def proposal_of(urn: str, aspect: str, value: Mapping[str, Any], **more: Any) -> Proposal:
     """An UPSERT of one aspect given as an object; `more` are further fields of Proposal by their Python names."""
-    return Proposal(entity_urn=urn, aspect_name=aspect, aspect=GenericAspect(json_=value), **more)
+    return Proposal.model_validate({"entity_urn": urn, "aspect_name": aspect, "aspect": {"json_": value}, **more})

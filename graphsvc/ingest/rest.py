@@ -57,11 +57,11 @@ class ItemAnswer(BaseModel):
     urn: str | None
     aspect: str | None
     version: int | None = Field(
-        None, description="Version of the aspect now; 0 for points of timeseries and deletions."
+        default=None, description="Version of the aspect now; 0 for points of timeseries and deletions."
     )
-    changed: bool | None = Field(None, description="False if the graph was so already.")
-    error: str | None = Field(None, description="Name of the error, if it was refused.")
-    reason: str | None = Field(None, description="What is wrong with it, if it was refused.")
+    changed: bool | None = Field(default=None, description="False if the graph was so already.")
+    error: str | None = Field(default=None, description="Name of the error, if it was refused.")
+    reason: str | None = Field(default=None, description="What is wrong with it, if it was refused.")
 
 
 class IngestAnswer(BaseModel):

@@ -190,19 +190,24 @@ class Validator:
             )
         value = aspect.json_
         if aspect.value is not None:
-            if len(aspect.value) > self._limits.aspect_bytes:
-                raise TooLarge(
-                    f"{name}: the value has {len(aspect.value)} bytes; the limit is {self._limits.aspect_bytes}"
-                )
+            self._check_length(name, aspect.value)
             try:
                 value = orjson.loads(aspect.value)
             except orjson.JSONDecodeError as exc:
                 raise BadValue(f"{name}: the value is not well-formed JSON: {exc}") from exc
         if not isinstance(value, dict):
             raise BadValue(f"{name}: the value is not a JSON object")
-        if aspect.value is None and len(text := canonical(value)) > self._limits.aspect_bytes:
-            raise TooLarge(f"{name}: the value has {len(text)} bytes; the limit is {self._limits.aspect_bytes}")
+        if aspect.value is None:
+            self._check_length(name, canonical(value))
         return value
+
+    def _check_length(self, name: str, text: str | bytes) -> None:
+        limit = self._limits.aspect_bytes
+        if 4 * len(text) <= limit:  # short enough whatever its characters are
+            return
+        length = len(text.encode()) if isinstance(text, str) else len(text)
+        if length > limit:
+            raise TooLarge(f"{name}: the value has {length} bytes; the limit is {limit}")
 
 
 def _unescape(urn: str) -> str:

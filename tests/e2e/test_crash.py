@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of a load: what was acknowledged is there, and running the load again gives the same graph."""
+"""`kill -9` in the middle of a load: all that was acknowledged is there, and a second run gives the same graph."""
 
 import os
 import signal
@@ -19,9 +19,9 @@ from neo4j import GraphDatabase
 
 from graphsvc.local.stack import LocalStack
 
-TABLES = 300
+TABLES = 240
 BATCH = 20
-KILL_AFTER = 15  # acknowledged batches
+KILL_AFTER = 12  # acknowledged batches
 WALL_CLOCK = frozenset({"createdAt", "replacedAt"})  # of aspects: when graphsvc wrote them
 Item = dict[str, Any]
 
@@ -207,7 +207,7 @@ def test_a_killed_neo4j_loses_nothing(site: Site, undisturbed: list[bytes]) -> N
         child.stop()
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.008, 0.02])
+@pytest.mark.parametrize("delay_s", [0.0, 0.012])
 def test_a_killed_graphsvc_loses_nothing(site: Site, undisturbed: list[bytes], delay_s: float) -> None:
     """graphsvc is killed at some moment of a write; a new one, started on the same graph, goes on."""
     site.empty()

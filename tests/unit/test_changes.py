@@ -13,6 +13,7 @@ from graphsvc.errors import BadProposal, BadUrn, BadValue, Conflict, Preconditio
 from graphsvc.graph.operations import AspectState, EntityState, Operations
 from graphsvc.graph.registry import load_registry
 from graphsvc.ingest.changes import MESSAGE_ID_BYTES, Answer, Applied, Planner, Stamp, point_key, steps
+from graphsvc.ingest.changes import _of_new_version as of_new_version
 from graphsvc.ingest.changes import _succeeded as succeeded
 from graphsvc.ingest.proposal import Proposal, proposal_of
 from graphsvc.ingest.validate import Change, Validator, canonical
@@ -522,3 +523,9 @@ def test_the_same_sighting_twice_is_one(old: dict[str, Any], new: dict[str, Any]
 
     assert succeeded(once, new) == once
     assert once.get("lastObserved", 0) == max(old.get("lastObserved", 0), new.get("lastObserved", 0))
+
+
+def test_a_new_value_without_a_run_is_not_laid_at_the_old_run() -> None:
+    """What came without system metadata does not count as written by the run that wrote the value before."""
+    assert of_new_version({"runId": "r1", "lastObserved": 5}, {}) == {"lastRunId": "r1"}
+    assert of_new_version({"runId": "r1"}, {"runId": "r2"}) == {"runId": "r2", "lastRunId": "r1"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphsvc.errors import BadProposal, BadUrn, BadValue
+from graphsvc.errors import BadProposal, BadUrn, BadValue, TooLarge
 from graphsvc.graph.registry import Registry, load_registry
 from graphsvc.ingest.mapping import Edge, edges_of, node_of, properties_of
 from graphsvc.urn import parse_urn
@@ -134,7 +134,7 @@ def test_there_is_a_limit_on_edges(count: int, *, passes: bool) -> None:
     if passes:
         assert len(edges(T, "globalTags", value, limit=5)) == 5
     else:
-        with pytest.raises(BadValue, match="more than 5 relationships"):
+        with pytest.raises(TooLarge, match="more than 5 relationships"):
             edges(T, "globalTags", value, limit=5)
 
 
@@ -145,7 +145,7 @@ def test_the_limit_stops_a_product_of_columns_early() -> None:
         "downstreams": [column("t", f"c{i}") for i in range(1_000)],
     }
 
-    with pytest.raises(BadValue, match="more than 1500 relationships"):
+    with pytest.raises(TooLarge, match="more than 1500 relationships"):
         edges(T, "upstreamLineage", {"fineGrainedLineages": [entry]}, limit=1_500)
 
 

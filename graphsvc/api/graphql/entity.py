@@ -307,8 +307,13 @@ def entity_of(urn: str, name: str | None = None, *, exists: bool = True) -> Enti
         name: Its name, if it was read already.
         exists: Whether it was described; counts only where the name is given.
     """
-    cls, member = _kind(urn.split(":", 3)[2])
+    cls, member = kind_of(urn)
     return cls(urn=urn, type=member, known_name=name, known_exists=exists)
+
+
+def kind_of(urn: str) -> tuple[type[Entity], EntityType]:
+    """Class and member of the enum for a URN that the graph holds."""
+    return _kind(urn.split(":", 3)[2])
 
 
 @lru_cache(maxsize=1024)

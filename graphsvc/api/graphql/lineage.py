@@ -1,6 +1,6 @@
 """The query `lineage`: everything upstream or downstream of an entity, and how it hangs together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -8,8 +8,8 @@ import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionNode
 
 from graphsvc.api.graphql.context import Info
-from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of
-from graphsvc.api.graphql.plain import Plain
+from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, kind_of
+from graphsvc.api.graphql.plain import Plain, Table
 from graphsvc.api.graphql.views import Long, described
 from graphsvc.errors import BadRequest, TooLarge
 from graphsvc.graph import reader as graph
@@ -126,11 +126,29 @@ def _result(found: graph.Lineage, direction: LineageDirection, max_hops: int) ->
         direction=direction,
         max_hops=max_hops,
         total=len(found.nodes),
-        nodes=Plain(LineageNode(entity=_entity(n), distance=n.distance, removed=n.removed) for n in found.nodes),
+        nodes=_nodes(found.nodes),
         edges=Plain(found.edges),  # the reader's own rows: they have every attribute of the type
         partial=found.limited,
         partial_reason=PartialReason.NODE_LIMIT if found.limited else None,
         truncated_at_max_hops=bool(found.more_hops),
+    )
+
+
+def _nodes(rows: Sequence[graph.LineageNode]) -> Table:
+    """The nodes in columns, and as objects where the selection asks for more than the columns have."""
+    urns, names, distances, removed, referenced_only = zip(*rows, strict=True) if rows else ((),) * 5
+    kinds = [kind_of(urn) for urn in urns]
+    entity = {
+        "urn": urns,
+        "known_name": names,
+        "known_exists": [not only for only in referenced_only],
+        "type": [member for _, member in kinds],
+    }
+    columns = {"entity": Table(entity, [cls for cls, _ in kinds], list), "distance": distances, "removed": removed}
+    return Table(
+        columns,
+        [LineageNode] * len(urns),
+        lambda: [LineageNode(entity=_entity(row), distance=row.distance, removed=row.removed) for row in rows],
     )
 
 

@@ -7,7 +7,7 @@ where a selection asks only for their attributes, each item is turned into the a
 once per selection. Any other selection goes the usual way, with the same answer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -26,10 +26,45 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 Build = Callable[[Any], Any]
+Make = Callable[[], Iterable[Any]]
 
 
 class Plain(list[Any]):
     """A list whose items hold their values already; what a class's `plain` maps stands under another attribute."""
+
+
+class Table(list[Any]):
+    """
+    A list of objects which also stand in columns, so that a plain selection makes none of them.
+
+    As a list it is empty until `fill` is called.
+    """
+
+    def __init__(self, columns: Mapping[str, "Sequence[Any] | Table"], classes: Sequence[type], make: Make) -> None:
+        """
+        Keep the columns.
+
+        Args:
+            columns: Attribute as Strawberry names it -> its value per item; a table for objects that have fields.
+            classes: The GraphQL class of each item.
+            make: Makes the objects.
+        """
+        super().__init__()
+        self.columns = columns
+        self.classes = classes
+        self._make = make
+
+    def fill(self) -> None:
+        """Make the objects."""
+        self.extend(self._make())
+
+    def of(self, indexes: Sequence[int]) -> "Table":
+        """The same for some of the items."""
+        columns = {
+            name: column.of(indexes) if isinstance(column, Table) else [column[i] for i in indexes]
+            for name, column in self.columns.items()
+        }
+        return Table(columns, [self.classes[i] for i in indexes], list)
 
 
 class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -45,7 +80,12 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         """Build the items of a Plain list at once if the selection allows."""
-        if isinstance(items, Plain):
+        if isinstance(items, Table):
+            try:
+                return _Builders(self).of_table(item_type, field_details_list, items)
+            except _NotPlainError:
+                items.fill()
+        elif isinstance(items, Plain):
             try:
                 build = _Builders(self).of_type(item_type, field_details_list)
                 return [build(item) for item in items]
@@ -76,13 +116,69 @@ class _Builders:
         def build(item: Any) -> Any:
             cls = type(item)
             if cls not in made:
-                concrete = self._executor.schema.get_type(cls.__strawberry_definition__.name)
-                if not isinstance(concrete, GraphQLObjectType):
-                    raise _NotPlainError
-                made[cls] = self._of_object(concrete, details)
+                made[cls] = self._of_object(self._concrete(cls), details)
             return made[cls](item)
 
         return build
+
+    def of_table(self, return_type: GraphQLOutputType, details: Any, table: Table) -> list[Any]:
+        """The items' parts of the answer, column by column."""
+        nullable = get_nullable_type(return_type)
+        if is_list_type(nullable):
+            raise _NotPlainError
+        classes = set(table.classes)
+        if len(classes) <= 1:
+            return [] if not classes else self._of_columns(self._concrete(classes.pop()), details, table)
+        answer: list[Any] = [None] * len(table.classes)
+        for cls in classes:
+            indexes = [index for index, other in enumerate(table.classes) if other is cls]
+            for index, item in zip(
+                indexes, self._of_columns(self._concrete(cls), details, table.of(indexes)), strict=True
+            ):
+                answer[index] = item
+        return answer
+
+    def _of_columns(self, parent: GraphQLObjectType, details: Any, table: Table) -> list[Any]:
+        grouped, defers, _ = self._executor.collect_subfields(parent, details)
+        if defers:
+            raise _NotPlainError
+        names = tuple(grouped)
+        columns = [self._column(parent, group, table) for group in grouped.values()]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def _column(self, parent: GraphQLObjectType, group: Any, table: Table) -> Sequence[Any]:
+        name = group[0].node.name.value
+        if name == "__typename":
+            return [parent.name] * len(table.classes)
+        attribute = self._attribute(parent, group)
+        column = table.columns.get(attribute)
+        field = self._executor.schema.get_field(parent, name)
+        if column is None or field is None or is_list_type(get_nullable_type(field.type)):
+            raise _NotPlainError
+        if isinstance(column, Table):
+            return self.of_table(field.type, group, column)
+        return [value.name for value in column] if isinstance(get_named_type(field.type), GraphQLEnumType) else column
+
+    def _concrete(self, cls: type) -> GraphQLObjectType:
+        concrete = self._executor.schema.get_type(getattr(cls, "__strawberry_definition__").name)  # noqa: B009
+        if not isinstance(concrete, GraphQLObjectType):
+            raise _NotPlainError
+        return concrete
+
+    def _attribute(self, parent: GraphQLObjectType, group: Any) -> str:
+        """The attribute that holds a field's value; a field that has to be resolved has none."""
+        name = group[0].node.name.value
+        field = self._executor.schema.get_field(parent, name)
+        if field is None or group[0].node.directives:
+            raise _NotPlainError
+        strawberry_field = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+        origin = parent.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].origin
+        attribute = getattr(origin, "plain", {}).get(name)
+        if attribute is None:
+            if not strawberry_field.is_basic_field:
+                raise _NotPlainError
+            attribute = strawberry_field.python_name
+        return str(attribute)
 
     def _of_object(self, parent: GraphQLObjectType, details: Any) -> Build:
         grouped, defers, _ = self._executor.collect_subfields(parent, details)
@@ -99,24 +195,18 @@ class _Builders:
         name = group[0].node.name.value
         if name == "__typename":
             return lambda _item: parent.name
+        attribute = self._attribute(parent, group)
         field = self._executor.schema.get_field(parent, name)
-        if field is None or group[0].node.directives:
+        if field is None:
             raise _NotPlainError
-        strawberry_field = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-        origin = parent.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].origin
-        attribute = getattr(origin, "plain", {}).get(name)
-        if attribute is None:
-            if not strawberry_field.is_basic_field:
-                raise _NotPlainError
-            attribute = strawberry_field.python_name
         named = get_named_type(field.type)
         if isinstance(named, GraphQLEnumType):
             if is_list_type(get_nullable_type(field.type)) or not is_non_null_type(field.type):
                 raise _NotPlainError
             return f"{attribute}._name_"
-        read = attrgetter(attribute)
         if is_object_type(named) or is_abstract_type(named):
             build = self.of_type(field.type, group)
+            read = attrgetter(attribute)
             return lambda item: build(read(item))
         return str(attribute)
 

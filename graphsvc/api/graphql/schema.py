@@ -4,20 +4,19 @@ The schema: the query type, its limits, and its text.
 `python -m graphsvc.api.graphql.schema` writes the text to `schema.graphql`.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError
 from strawberry.extensions import (
     DisableIntrospection,
     MaxAliasesLimiter,
     MaxTokensLimiter,
-    ParserCache,
     QueryDepthLimiter,
-    ValidationCache,
+    SchemaExtension,
 )
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
@@ -67,7 +66,8 @@ QUERIES = {
     "tag": "tag",
     "view": "dataHubView",
 }
-CACHED_QUERIES = 256  # texts whose parsing and validation is remembered: programs repeat theirs with other variables
+KNOWN_QUERIES = 256  # texts whose parsing and validation is remembered: programs repeat theirs with other variables
+KNOWN_TEXT = 20_000  # characters of a text that is remembered
 SDL = Path(__file__).with_name("schema.graphql")
 
 
@@ -135,26 +135,49 @@ class _Schema(strawberry.Schema):
         """Nothing: `ErrorCodes` logs what nobody foresaw, and a caller's mistakes are no matter for the log."""
 
 
-class QueryCache(ParserCache):
-    """Remembers parsed documents; one that does not parse is left to the parser, whose errors get a code."""
+class KnownQueries(SchemaExtension):
+    """
+    Remembers documents that passed parsing and validation, so that a program's repeated query costs neither again.
+
+    Strawberry's own caches do not help here: its limiters make their rules anew per request, so that no validation is
+    ever found, and looking one up hashes the whole document.
+    """
+
+    def __init__(self, known: OrderedDict[str, DocumentNode]) -> None:
+        """Share one memory among the requests of a schema."""
+        self._known = known
 
     def on_parse(self) -> Iterator[None]:
-        """Look the text up, and parse it where it is new."""
+        """Take the document from the memory if its text is there."""
         context = self.execution_context
-        with suppress(GraphQLError):
-            context.graphql_document = self.cached_parse_document(context.query, **context.parse_options)
+        context.graphql_document = self._known.get(context.query or "")
         yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Skip the rules for a document that passed them; note one that passes them now."""
+        context = self.execution_context
+        text = context.query or ""
+        if text in self._known:
+            self._known.move_to_end(text)
+            context.pre_execution_errors = []
+            yield
+            return
+        yield
+        if context.graphql_document is not None and not context.pre_execution_errors and len(text) <= KNOWN_TEXT:
+            self._known[text] = context.graphql_document
+            if len(self._known) > KNOWN_QUERIES:
+                self._known.popitem(last=False)
 
 
 def build_schema(settings: GraphqlSettings) -> strawberry.Schema:
     """The schema, with the settings' limits."""
+    known: OrderedDict[str, DocumentNode] = OrderedDict()
     extensions: list[Callable[[], Any]] = [
         ErrorCodes,
         lambda: MaxTokensLimiter(max_token_count=settings.max_tokens),
         lambda: QueryDepthLimiter(max_depth=settings.max_depth),
         lambda: MaxAliasesLimiter(max_alias_count=settings.max_aliases),
-        lambda: QueryCache(maxsize=CACHED_QUERIES),
-        lambda: ValidationCache(maxsize=CACHED_QUERIES),
+        lambda: KnownQueries(known),
     ]
     if not settings.introspection:
         extensions.append(DisableIntrospection)
