@@ -17,6 +17,7 @@ GraphsvcError
 + TooLarge             413  dead-letter  a limit on size was passed
 + Unauthorized         401  dead-letter  no token, or a wrong one
 + StoreUnavailable     503  retry        Neo4j is away; the same input may work later
+  + StoreRefused                         Neo4j answers, but could not run this transaction
 + ConfigError          500  stop         the settings or the model cannot be used; the process does not start
 
 `status` is what HTTP answers, `fate` what the Kafka consumer does with the record.
@@ -125,6 +126,10 @@ class StoreUnavailable(GraphsvcError):
     status = 503
     fate = "retry"
     retry_after_s: ClassVar[int] = 2
+
+
+class StoreRefused(StoreUnavailable):
+    """Neo4j answers, but could not run this transaction, however often it was tried."""
 
 
 class ConfigError(GraphsvcError):

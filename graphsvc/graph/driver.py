@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from neo4j import AsyncDriver, AsyncGraphDatabase, NotificationMinimumSeverity
 from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError
 
-from graphsvc.errors import ConfigError, StoreUnavailable
+from graphsvc.errors import ConfigError, StoreRefused, StoreUnavailable
 
 
 def open_driver(  # noqa: PLR0913  the driver's own settings, by name
@@ -58,13 +58,14 @@ def store_errors() -> Iterator[None]:
     Turn the driver's failures into StoreUnavailable.
 
     Raises:
-        StoreUnavailable: Neo4j does not answer, refuses the login, or gave up on the transaction.
+        StoreRefused: Neo4j gave up on the transaction.
+        StoreUnavailable: Neo4j does not answer, or refuses the login.
     """
     try:
         yield
     except AuthError as exc:
         raise StoreUnavailable(f"Neo4j refuses the login ({exc.code}); check NEO4J_USER and NEO4J_PASSWORD") from exc
     except Neo4jError as exc:
-        raise StoreUnavailable(f"Neo4j could not run the transaction: {exc.code}: {exc.message}") from exc
+        raise StoreRefused(f"Neo4j could not run the transaction: {exc.code}: {exc.message}") from exc
     except (DriverError, OSError) as exc:
         raise StoreUnavailable(f"Neo4j does not answer: {exc}") from exc

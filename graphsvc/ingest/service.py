@@ -15,6 +15,7 @@ from graphsvc.graph.driver import store_errors
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, steps
 from graphsvc.ingest.proposal import Proposal
+from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
 
 UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
@@ -51,6 +52,7 @@ class IngestService:
         self._neo4j = neo4j
         self._limits = limits
         self._validator = Validator(registry, ingest, limits)
+        self._together = Together(self._write)
 
     async def ingest(self, proposals: Sequence[Proposal | GraphsvcError], actor: str = UNKNOWN_ACTOR) -> list[Answer]:
         """
@@ -81,7 +83,7 @@ class IngestService:
             except GraphsvcError as error:
                 answers[index] = error
         if changes:
-            answers.update(zip(changes, await self._write(list(changes.values()), actor), strict=True))
+            answers.update(zip(changes, await self._together.write(list(changes.values()), actor), strict=True))
         self._report([answers[index] for index in range(len(proposals))])
         return [answers[index] for index in range(len(proposals))]
 
