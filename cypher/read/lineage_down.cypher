@@ -2,8 +2,8 @@
 //
 // urn      where the walk starts
 // limit    nodes at most, the start included; the nearest are kept
-// returns  one row: columns, [[urn], [name], [distance], [removed], [referencedOnly]] of the nodes, sorted by distance, then
-//          urn; all empty where the start does not exist
+// returns  one row: columns, [[urn], [name], [distance], [removed], [referencedOnly]] of the nodes, sorted by distance;
+//          all empty where the start does not exist
 // index    entity_urn (unique); then the walk follows these types only, and prunes breadth-first
 // note     __TYPES__ is replaced by names from the registry, joined by |, and the 20 of *0..20 by the caller's hops: neither
 //          can be a parameter. `min(length(path))` lets the planner prune; the inline predicate costs nothing. Columns
@@ -13,6 +13,6 @@
 // :param limit => 10001
 MATCH path = (start:Entity {urn: $urn})<-[:__TYPES__*0..20 {lineage: true}]-(node)
 WITH node, min(length(path)) AS distance
-ORDER BY distance, node.urn LIMIT $limit
+ORDER BY distance LIMIT $limit
 RETURN [collect(node.urn), collect(coalesce(node.name, node.urn)), collect(distance), collect(coalesce(node.removed, false)),
         collect(coalesce(node.referencedOnly, false))] AS columns

@@ -346,6 +346,8 @@ class Reader:
         found = list(map(LineageNode._make, zip(*columns[:5], strict=True)))
         if not found:
             return None
+        if not with_edges:
+            found.sort(key=_nearest_first)
         limited = len(found) > walk.max_nodes + 1
         kept = found[: walk.max_nodes + 1]
         if not with_edges:
@@ -371,6 +373,11 @@ class Reader:
                 if (exc.code or "").startswith(_TIMED_OUT):
                     raise ReadTimeout(f"the read took longer than {self._timeout_s:g} s") from exc
                 raise
+
+
+def _nearest_first(node: LineageNode) -> tuple[int, str]:
+    """The order of nodes in an answer; Python sorts URNs faster than Neo4j."""
+    return node.distance, node.urn
 
 
 def _type_of(urn: str) -> str:

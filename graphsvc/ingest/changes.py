@@ -348,7 +348,7 @@ def _check_expectations(change: Change, state: EntityState, live: AspectState | 
         Conflict: CREATE of what exists, UPDATE of what does not.
         PreconditionFailed: If-Version-Match or If-None-Match does not hold.
     """
-    if same:
+    if same or (change.change_type == "UPSERT" and not change.headers):
         return
     what = f"{change.aspect} of {change.urn.text}"
     if change.change_type == "CREATE" and live is not None:

@@ -40,7 +40,6 @@ class Edge:
         return self.type, self.source, self.target, self.via
 
 
-@lru_cache(maxsize=65_536)
 def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
     """Properties of a node about which only the URN is known."""
     if entity is None or (len(entity.key_fields) > 1 and len(urn.parts) != len(entity.key_fields)):
@@ -48,8 +47,9 @@ def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
     return {"name": name_in(urn, entity), **_projected(entity, entity.key_aspect, key_value(entity, urn))}
 
 
+@lru_cache(maxsize=65_536)
 def node_of(urn: Urn, registry: Registry) -> Row:
-    """A row of `write/merge_ends`: how a node looks before anybody described it."""
+    """A row of `write/merge_ends`: how a node looks before anybody described it. Shared, so nobody may change it."""
     entity = registry.entities.get(urn.entity_type)
     return {
         "urn": urn.text,
@@ -114,8 +114,8 @@ def _mirrored(edge: Edge, name: str) -> Mapping[str, Any]:
 
 def _declared(owner: Urn, aspect: str, spec: EdgeSpec, value: Mapping[str, Any]) -> Iterator[Edge]:
     """Edges of one annotation; details are taken from the list item in which the target stands."""
-    prefix, rest, own = _item_paths(spec)
-    where = f"{aspect}/{'/'.join(spec.path)}"
+    prefix, rest, own, path = _item_paths(spec)
+    where = f"{aspect}/{path}"
     for item in _at(value, prefix, aspect):
         for target in _at(item, rest, aspect):
             urn = parse_urn(target, where)
@@ -127,12 +127,17 @@ def _declared(owner: Urn, aspect: str, spec: EdgeSpec, value: Mapping[str, Any])
 
 
 @lru_cache(maxsize=4096)
-def _item_paths(spec: EdgeSpec) -> tuple[Path, Path, Mapping[str, Path]]:
-    """Split an edge's paths behind the last `*`: where the items are, where the target and the details are in one."""
+def _item_paths(spec: EdgeSpec) -> tuple[Path, Path, Mapping[str, Path], str]:
+    """
+    Split an edge's paths behind the last `*`.
+
+    Returns:
+        Where the items are; where the target is in one; where its details are; the whole path as text.
+    """
     path = spec.path
     cut = len(path) - path[::-1].index("*") if "*" in path else 0
     own = {name: other[cut:] for name, other in spec.details.items() if other[:cut] == path[:cut]}
-    return path[:cut], path[cut:], own
+    return path[:cut], path[cut:], own, "/".join(path)
 
 
 def _details(item: Any, paths: Mapping[str, Path], aspect: str) -> dict[str, Any]:

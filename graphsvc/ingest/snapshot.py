@@ -16,7 +16,7 @@ Item = Proposal | GraphsvcError
 
 def decode_proposal(raw: Any) -> Item:
     """One proposal from its JSON; what is wrong with it where it is none, so that a batch can go on without it."""
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         return BadProposal("a proposal is a JSON object with entityUrn, aspectName and aspect")
     try:
         return Proposal.model_validate(raw)
