@@ -79,7 +79,17 @@ def taken() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, taken: int) -> Iterator[LocalStack]:
+def outside() -> set[psutil.Process]:
+    """What this run of pytest has started before: the Neo4j of other tests, for one."""
+    return set(psutil.Process().children())
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    taken: int,
+    outside: set[psutil.Process],  # noted before this one starts
+) -> Iterator[LocalStack]:
     """Both servers, asked for ports of which one is taken."""
     with LocalStack(tmp_path_factory.mktemp("stack"), kafka=True, neo4j_ports=(taken, 0), kafka_port=0) as running:
         yield running
@@ -128,7 +138,7 @@ def test_kafka_takes_and_gives_messages(stack: LocalStack) -> None:
     assert consume(bootstrap) == b"hello"
 
 
-def test_a_server_that_is_killed_is_noticed(stack: LocalStack) -> None:
+def test_a_server_that_is_killed_is_noticed(outside: set[psutil.Process], stack: LocalStack) -> None:
     """`wait` returns and names the part that died; what is left can still be stopped."""
     (broker,) = children(stack, "kafka.Kafka")
 
@@ -136,7 +146,8 @@ def test_a_server_that_is_killed_is_noticed(stack: LocalStack) -> None:
 
     assert (stack.wait(10) or "").startswith("Kafka ended with exit code 137")
     assert cypher(stack.endpoints, "RETURN 1") == [[1]]
-    everything = psutil.Process().children(recursive=True)
+    others = {p for child in outside for p in (child, *child.children(recursive=True))}
+    everything = [p for p in psutil.Process().children(recursive=True) if p not in others]
     stack.stop()
     assert gone_within(everything, 0)
 
@@ -176,6 +187,7 @@ def test_a_killed_owner_leaves_no_orphan_and_a_good_store(tmp_path: Path) -> Non
 
 def test_a_halted_training_leaves_nothing(tmp_path: Path) -> None:
     """Java's cache appears whole or not at all, and its making ends within moments when the stack stops."""
+    before = set(psutil.Process().children())
     halt = threading.Event()
     halt.set()
 
@@ -183,7 +195,7 @@ def test_a_halted_training_leaves_nothing(tmp_path: Path) -> None:
 
     assert not made
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert not psutil.Process().children()
+    assert not set(psutil.Process().children()) - before
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
