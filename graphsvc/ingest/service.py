@@ -84,8 +84,9 @@ class IngestService:
                 answers[index] = error
         if changes:
             answers.update(zip(changes, await self._together.write(list(changes.values()), actor), strict=True))
-        self._report([answers[index] for index in range(len(proposals))])
-        return [answers[index] for index in range(len(proposals))]
+        ordered = [answers[index] for index in range(len(proposals))]
+        self._report(ordered)
+        return ordered
 
     async def _write(self, changes: Sequence[Change], actor: str) -> list[Answer]:
         with store_errors():
