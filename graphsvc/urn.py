@@ -6,8 +6,8 @@ A URN is `urn:li:<entity type>:<id>`, where the id is one part (`urn:li:tag:PII`
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from graphsvc.errors import BadUrn
 
@@ -18,8 +18,7 @@ _HEAD = re.compile(r"urn:li:([A-Za-z][A-Za-z0-9_]*):(.+)", re.DOTALL)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Urn:
+class Urn(NamedTuple):
     """
     A parsed URN.
 

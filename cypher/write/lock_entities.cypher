@@ -7,7 +7,7 @@
 // note     REMOVE of a property takes the node's write lock even though no entity has it, so a second writer waits here
 //          and then reads what the first one committed. The database must know the property's name, else REMOVE does
 //          nothing at all: `lockedAt` stands on the :MigrationLock node, which is there before the first write.
-//          A new node is bare: add_aspects or merge_ends gives it its label and name, or drop_loose takes it away
+//          A new node is bare: add_aspects or describe_ends gives it its label and name, or drop_loose takes it away
 //
 // :param rows => [{index: 0, urn: "urn:li:tag:a", aspects: ["status"]}]
 UNWIND $rows AS row

@@ -1,12 +1,13 @@
-// See to it that the end nodes of new edges exist; one that nobody has described says so.
+// See to it that the end nodes of new edges exist.
 //
-// rows     [{urn, labels, properties}], sorted by urn
-// returns  nothing; the caller reads the counters
+// urns     [urn], sorted
+// returns  one row: bare, the URNs of nodes that have only that, which describe_ends takes on. They are few: most ends
+//          exist already, so that no row has to say how they would look
 // index    entity_urn (unique): MERGE seeks it
 //
-// :param rows => [{urn: "urn:li:tag:b", labels: ["Tag"], properties: {name: "b"}}]
-UNWIND $rows AS row
-MERGE (e:Entity {urn: row.urn})
-WITH row, e
+// :param urns => ["urn:li:tag:b"]
+UNWIND $urns AS urn
+MERGE (e:Entity {urn: urn})
+WITH e
 WHERE e.name IS NULL
-SET e:$(row.labels), e += row.properties, e.referencedOnly = true
+RETURN collect(e.urn) AS bare

@@ -45,7 +45,8 @@ class Operations:
         replaced: Rows of `write/replace_aspects`.
         added: URN -> row of `write/add_aspects`: new aspects and the node's properties.
         refreshed: Rows of `write/refresh_aspects`.
-        ends: URN -> row of `write/merge_ends`, for end nodes that may not exist yet.
+        ends: URNs where edges start or end and which may not exist yet, for `write/merge_ends`.
+        described: Rows of `write/describe_ends`.
         created: Edge type -> rows of `write/create_edges`.
         updated: Edge type -> rows of `write/update_edges`.
         points: Rows of `write/put_points`.
@@ -58,7 +59,8 @@ class Operations:
     replaced: list[Row] = field(default_factory=list)
     added: dict[str, Row] = field(default_factory=dict)
     refreshed: list[Row] = field(default_factory=list)
-    ends: dict[str, Row] = field(default_factory=dict)
+    ends: set[str] = field(default_factory=set)
+    described: list[Row] = field(default_factory=list)
     created: dict[str, list[Row]] = field(default_factory=dict)
     updated: dict[str, list[Row]] = field(default_factory=dict)
     points: list[Row] = field(default_factory=list)

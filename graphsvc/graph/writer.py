@@ -57,6 +57,15 @@ async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
     return dict((await result.single(strict=True))["points"])
 
 
+async def merge_ends(tx: AsyncTransaction, operations: Operations) -> list[str]:
+    """See to it that the end nodes of new edges exist; gives the URNs of those that nothing says anything about."""
+    bare: list[str] = []
+    for chunk in _chunks(sorted(operations.ends - operations.added.keys())):
+        result = await tx.run(query("write/merge_ends"), urns=chunk)
+        bare.extend((await result.single(strict=True))["bare"])
+    return bare
+
+
 async def apply(tx: AsyncTransaction, operations: Operations) -> None:
     """
     Apply all operations inside `tx`: one query per kind and edge type, not per item.
@@ -72,7 +81,7 @@ async def apply(tx: AsyncTransaction, operations: Operations) -> None:
     await _run(tx, query("write/replace_aspects"), operations.replaced)
     await _run(tx, query("write/add_aspects"), list(operations.added.values()))
     await _run(tx, query("write/refresh_aspects"), operations.refreshed)
-    await _run(tx, query("write/merge_ends"), [operations.ends[urn] for urn in sorted(operations.ends)])
+    await _run(tx, query("write/describe_ends"), operations.described)
     created = await _each_type(tx, "write/create_edges", operations.created)
     if created < sum(map(len, operations.created.values())):
         raise EndIsGone("another writer removed the end of an edge while it was made")

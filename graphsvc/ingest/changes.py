@@ -65,6 +65,10 @@ class Planner:
         self._edge_limit = edge_limit
         self.operations = Operations()
 
+    def describe_ends(self, urns: Iterable[str]) -> None:
+        """Plan how nodes look that came into being as ends of edges."""
+        self.operations.described.extend(node_of(parse_urn(urn), self._registry) for urn in urns)
+
     def plan(self, change: Change, point: str | None = None) -> Answer:
         """
         Plan one change.
@@ -235,8 +239,9 @@ class Planner:
         row = {"source": edge.source, "target": edge.target, "properties": properties}
         self.operations.created.setdefault(edge.type, []).append(row)
         for end in (edge.source, edge.target):
-            if end not in self.operations.ends and not ((state := self._states.get(end)) and state.exists):
-                self.operations.ends[end] = node_of(parse_urn(end), self._registry)
+            state = self._states.get(end)
+            if state is None or not state.exists:
+                self.operations.ends.add(end)
 
     def _remove(self, edge: Edge, aspect: str, owner: str) -> None:
         rows = self.operations.removed.setdefault(edge.type, [])

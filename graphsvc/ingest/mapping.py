@@ -44,12 +44,12 @@ def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
     """Properties of a node about which only the URN is known."""
     if entity is None or (len(entity.key_fields) > 1 and len(urn.parts) != len(entity.key_fields)):
         return {"name": urn.parts[-1]}
-    return {"name": name_in(urn, entity), **_projected(entity, entity.key_aspect, key_value(entity, urn))}
+    key = key_value(entity, urn)
+    return {"name": name_in(key, entity), **_projected(entity, entity.key_aspect, key)}
 
 
-@lru_cache(maxsize=65_536)
 def node_of(urn: Urn, registry: Registry) -> Row:
-    """A row of `write/merge_ends`: how a node looks before anybody described it. Shared, so nobody may change it."""
+    """A row of `write/describe_ends`: how a node looks before anybody described it."""
     entity = registry.entities.get(urn.entity_type)
     return {
         "urn": urn.text,
@@ -236,7 +236,7 @@ def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str,
     if entity.naming is not None and entity.naming[0] == aspect:
         named = (_one(value, path, aspect) for path in entity.naming[1])
         properties["name"] = next((name for name in named if isinstance(name, str) and name), None) or name_in(
-            urn, entity
+            key_value(entity, urn), entity
         )
     return properties
 

@@ -308,7 +308,7 @@ def test_a_urn_gives_its_key_and_a_name(registry: Registry, urn: str, key: dict[
     entity = registry.entities[parsed.entity_type]
 
     assert key_value(entity, parsed) == key
-    assert name_in(parsed, entity) == name
+    assert name_in(key, entity) == name
 
 
 # --- A user's model file ------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What a URN says by itself, by the key fields of its entity type."""
 
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from graphsvc.graph.registry.spec import EntitySpec
@@ -22,6 +23,6 @@ def _decoded(part: str) -> str:
     return part if "%" not in part or part.startswith(PREFIX) else unquote(part)
 
 
-def name_in(urn: Urn, entity: EntitySpec) -> str:
-    """The readable part of a URN: a dataset's name, a job's id."""
-    return key_value(entity, urn)[entity.key_fields[entity.name_part]]
+def name_in(key: Mapping[str, str], entity: EntitySpec) -> str:
+    """The readable part of a key aspect: a dataset's name, a job's id."""
+    return key[entity.key_fields[entity.name_part]]
