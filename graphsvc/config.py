@@ -1,12 +1,13 @@
 """Settings: frozen sections, read once from the environment by `app.py` and `cli.py`, passed on as values."""
 
 import ipaddress
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from graphsvc.errors import ConfigError
 
@@ -112,6 +113,53 @@ class GraphqlSettings(_Section):
     query_timeout_s: float = Field(default=30.0, gt=0, description="Time one read may take in Neo4j, in seconds.")
 
 
+class KafkaSettings(_Section):
+    """The asynchronous door and the change log; without `bootstrap` there is neither."""
+
+    bootstrap: str = Field(default="", description="`host:port,…` of the brokers; empty means no Kafka.")
+    group: str = Field(default="graphsvc", min_length=1, description="Consumer group of `graphsvc consume`.")
+    proposal_topic: str = Field(default="MetadataChangeProposal_v1", min_length=1, description="Proposals come in.")
+    event_topic: str = Field(default="MetadataChangeEvent_v4", description="Legacy snapshots come in; empty for none.")
+    failed_topic: str = Field(
+        default="FailedMetadataChangeProposal_v1", min_length=1, description="Dead letters go out."
+    )
+    versioned_log_topic: str = Field(
+        default="MetadataChangeLog_Versioned_v1", min_length=1, description="Changes of versioned aspects go out."
+    )
+    timeseries_log_topic: str = Field(
+        default="MetadataChangeLog_Timeseries_v1", min_length=1, description="Points of timeseries aspects go out."
+    )
+    platform_event_topic: str = Field(
+        default="", description="Changes go out as platform events too, e.g. on PlatformEvent_v1; empty for not."
+    )
+    change_log: bool = Field(default=True, description="Announce every change on the log topics.")
+    partitions: int = Field(default=6, gt=0, description="Partitions of a topic that graphsvc creates.")
+    replication: int = Field(default=1, gt=0, description="Replicas of a topic that graphsvc creates.")
+    batch_items: int = Field(default=1_000, gt=0, description="Records in one transaction at most.")
+    options: dict[str, str] = Field(
+        default={},
+        repr=False,
+        description='Settings of librdkafka for all clients, as JSON: `{"security.protocol": "SASL_SSL", …}`.',
+    )
+    consumer_options: dict[str, str] = Field(default={}, repr=False, description="The same, for consumers only.")
+    producer_options: dict[str, str] = Field(default={}, repr=False, description="The same, for producers only.")
+    registry_url: str = Field(
+        default="", description="External schema registry; empty for the one that graphsvc itself is."
+    )
+    registry_options: dict[str, str] = Field(
+        default={},
+        repr=False,
+        description='Settings of Confluent\'s registry client, as JSON: `{"basic.auth.user.info": "…"}`, TLS files ….',
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="Where `graphsvc consume` serves /metrics and /health.")
+    metrics_port: int = Field(default=9464, ge=0, le=65535, description="Port of these; 0 takes any free one.")
+
+    @field_validator("options", "consumer_options", "producer_options", "registry_options", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+
 class Settings(_Section):
     """All sections; `GRAPHSVC_NEO4J__URI` in the environment is `neo4j.uri` here."""
 
@@ -121,6 +169,7 @@ class Settings(_Section):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     graphql: GraphqlSettings = Field(default_factory=GraphqlSettings)
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -129,12 +178,14 @@ class Settings(_Section):
 
         Args:
             environ: `GRAPHSVC_SECTION__KEY` variables; `NEO4J_URI`, `NEO4J_USER`, `NEO4J_PASSWORD` and
-                `NEO4J_DATABASE` are taken too, with the GRAPHSVC_ form winning.
+                `NEO4J_DATABASE` and `KAFKA_BOOTSTRAP` are taken too, with the GRAPHSVC_ form winning.
 
         Raises:
             ConfigError: A name that is no setting (misspelt), or a value out of bounds.
         """
         values: dict[str, Any] = {}
+        if environ.get("KAFKA_BOOTSTRAP"):
+            values["kafka"] = {"bootstrap": environ["KAFKA_BOOTSTRAP"]}
         for name, key in NEO4J_ALIASES.items():
             if environ.get(name):
                 values.setdefault("neo4j", {})[key] = environ[name]

@@ -16,8 +16,10 @@ GraphsvcError
 + UnsupportedMediaType 415  dead-letter  the body does not call itself JSON
 + TooLarge             413  dead-letter  a limit on size was passed
 + Unauthorized         401  dead-letter  no token, or a wrong one
-+ StoreUnavailable     503  retry        Neo4j is away; the same input may work later
-  + StoreRefused                         Neo4j answers, but could not run this transaction
++ Unavailable          503  retry        something that we need is away; the same input may work later
+  + StoreUnavailable                     Neo4j is away
+    + StoreRefused                       Neo4j answers, but could not run this transaction
+  + BrokerUnavailable                    Kafka, or the schema registry beside it, is away
 + ConfigError          500  stop         the settings or the model cannot be used; the process does not start
 
 `status` is what HTTP answers, `fate` what the Kafka consumer does with the record.
@@ -120,12 +122,20 @@ class Unauthorized(GraphsvcError):
     fate = "dead-letter"
 
 
-class StoreUnavailable(GraphsvcError):
-    """Neo4j does not answer; the same input may work later."""
+class Unavailable(GraphsvcError):
+    """Something that graphsvc needs does not answer; the same input may work later."""
 
     status = 503
     fate = "retry"
     retry_after_s: ClassVar[int] = 2
+
+
+class StoreUnavailable(Unavailable):
+    """Neo4j does not answer."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka or its schema registry does not answer, or does not take what we send."""
 
 
 class StoreRefused(StoreUnavailable):

@@ -2,7 +2,8 @@
 //
 // rows     [{index, urn, aspects}], sorted by urn; aspects null asks for all
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
-//          and known, the indexes of entities which somebody has described. One row, since each costs the driver time
+//          known, the indexes of entities which somebody has described; and now, the server's clock in microseconds
+//          when all locks were held. One row, since each costs the driver time
 // index    entity_urn (unique): MERGE seeks it
 // note     REMOVE of a property takes the node's write lock even though no entity has it, so a second writer waits here
 //          and then reads what the first one committed. The database must know the property's name, else REMOVE does
@@ -21,4 +22,5 @@ CALL (described) {
   WHERE aspects IS NULL OR a.name IN aspects
   RETURN collect([index, a.name, a.version, a.value, a.systemMetadata, a.createdAt, type(has) = "HAD_ASPECT"]) AS states
 }
-RETURN states, [entity IN described | entity.index] AS known
+WITH states, [entity IN described | entity.index] AS known, datetime.realtime() AS now
+RETURN states, known, now.epochSeconds * 1000000 + now.microsecond AS now

@@ -4,6 +4,7 @@ The writer's words: plain values that say what one transaction changes.
 Rows are dicts in the form which the query files in `cypher/write/` document, so that nothing is copied on the way.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,34 @@ class EntityState:
     aspects: dict[str, AspectState] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """The state that a step depends on, and the server's clock when it was locked, in microseconds."""
+
+    states: Mapping[str, EntityState]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """
+    A consumer's step in one partition.
+
+    Attributes:
+        topic: Topic.
+        partition: Number of the partition.
+        start: What the group's offset was before, as far as the consumer knows; -1 for none.
+        next: The offset to go on from.
+        at: Time of the last record, in milliseconds.
+    """
+
+    topic: str
+    partition: int
+    start: int
+    next: int
+    at: int
+
+
 @dataclass(slots=True)
 class Operations:
     """
@@ -50,6 +79,7 @@ class Operations:
         created: Edge type -> rows of `write/create_edges`.
         updated: Edge type -> rows of `write/update_edges`.
         points: Rows of `write/put_points`.
+        recorded: Rows of `write/record_outbox`: what the change log will say of all this.
         loose: URNs that lost an edge, and go if nobody described them and nothing points to them.
     """
 
@@ -64,4 +94,5 @@ class Operations:
     created: dict[str, list[Row]] = field(default_factory=dict)
     updated: dict[str, list[Row]] = field(default_factory=dict)
     points: list[Row] = field(default_factory=list)
+    recorded: list[Row] = field(default_factory=list)
     loose: set[str] = field(default_factory=set)

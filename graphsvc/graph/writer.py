@@ -1,13 +1,14 @@
 """Apply operations inside the caller's transaction; the only code that changes the graph."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, LiteralString
 
 from neo4j import AsyncTransaction
 
 from graphsvc.errors import StoreUnavailable
-from graphsvc.graph.operations import AspectState, EntityState, Operations, Row
+from graphsvc.graph.operations import Advance, AspectState, EntityState, Locked, Operations, Row
 from graphsvc.graph.queries import query
 
 ROWS_PER_QUERY = 10_000
@@ -24,7 +25,34 @@ class EndIsGone(StoreUnavailable):
     """Another writer removed an end node between our look at it and our edge; a new transaction cures it."""
 
 
-async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]) -> dict[str, EntityState]:
+class Fenced(StoreUnavailable):
+    """Another consumer has moved on in some of the partitions; nothing was written."""
+
+    def __init__(self, lost: Collection[tuple[str, int]]) -> None:
+        self.lost = lost
+        super().__init__(f"another consumer has moved on in {', '.join(f'{t}[{p}]' for t, p in sorted(lost))}")
+
+
+async def advance(tx: AsyncTransaction, group: str, steps: Sequence[Advance]) -> None:
+    """
+    Move a consumer group on in its partitions, in the transaction that applies the records.
+
+    Raises:
+        Fenced: The group is not where a step says it was; the transaction has to be rolled back.
+    """
+    rows = Rows({"index": index, **asdict(step)} for index, step in enumerate(steps))
+    result = await tx.run(query("write/advance_offsets"), group=group, rows=rows)
+    moved = set((await result.single(strict=True))["moved"])
+    if lost := [(s.topic, s.partition) for index, s in enumerate(steps) if index not in moved]:
+        raise Fenced(lost)
+
+
+async def record(tx: AsyncTransaction, rows: Sequence[Row]) -> None:
+    """Put records into the outbox (see `write/record_outbox`)."""
+    await _run(tx, query("write/record_outbox"), rows)
+
+
+async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]) -> Locked:
     """
     Bring the entities into being, lock them in one order, and read their state.
 
@@ -33,7 +61,7 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]
         locks: URN -> the aspects whose state is wanted; None for all.
 
     Returns:
-        URN -> state, for every URN asked for. No other writer changes these entities until the transaction ends.
+        A state for every URN asked for. No other writer changes these entities until the transaction ends.
     """
     order = sorted(locks)
     rows = Rows(
@@ -46,7 +74,7 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]
     states = {urn: EntityState(index in known) for index, urn in enumerate(order)}
     for index, name, version, value, system, created_at, deleted in record["states"]:
         states[order[index]].aspects[name] = AspectState(version, value, system, created_at, deleted)
-    return states
+    return Locked(states, record["now"])
 
 
 async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
@@ -87,6 +115,7 @@ async def apply(tx: AsyncTransaction, operations: Operations) -> None:
         raise EndIsGone("another writer removed the end of an edge while it was made")
     await _each_type(tx, "write/update_edges", operations.updated)
     await _run(tx, query("write/put_points"), operations.points)
+    await record(tx, operations.recorded)
     await _run(tx, query("write/drop_loose"), sorted(operations.loose), name="urns")
 
 

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from secrets import token_hex
 from typing import Any
 
 import orjson
 
 from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
-from graphsvc.graph.operations import AspectState, EntityState, Operations, Row
+from graphsvc.graph.operations import AspectState, EntityState, Locked, Operations, Row
 from graphsvc.graph.registry import AspectSpec, Registry
 from graphsvc.graph.registry.keys import key_value
 from graphsvc.ingest.mapping import Edge, edges_of, node_of
@@ -58,9 +59,13 @@ class Planner:
     At most one change per aspect of an entity, and nothing else beside the deletion of an entity.
     """
 
-    def __init__(self, registry: Registry, states: Mapping[str, EntityState], stamp: Stamp, edge_limit: int) -> None:
+    def __init__(self, registry: Registry, locked: Locked, stamp: Stamp, edge_limit: int, *, log: bool = False) -> None:
+        """Keep what all changes share; with `log`, each change is recorded for the change log too."""
         self._registry = registry
-        self._states = states
+        self._states = locked.states
+        self._now = locked.now
+        self._log = log
+        self._token = token_hex(4)
         self._stamp = stamp
         self._edge_limit = edge_limit
         self.operations = Operations()
@@ -112,6 +117,7 @@ class Planner:
             aspect["unmodelled"] = True
         else:
             self._replace_edges(change, change.spec, live)
+        self._record(change, change.aspect, version, change.text, aspect.get("systemMetadata"), live)
         properties = change.properties
         if current is None:
             row = self._added(change.urn.text)
@@ -135,7 +141,8 @@ class Planner:
         if state.exists or urn.text in self.operations.added:
             return
         value = key_value(entity, urn)
-        key = self._aspect_node(entity.key_aspect, 1, canonical(value), change.system)
+        text = canonical(value)
+        key = self._aspect_node(entity.key_aspect, 1, text, change.system)
         spec = self._registry.aspects[entity.key_aspect]
         edges = edges_of(urn, spec, value, self._edge_limit)
         row = self._added(urn.text)
@@ -143,6 +150,7 @@ class Planner:
         row["labels"] = bare["labels"]
         row["properties"].update(bare["properties"])
         row["aspects"].append(key)
+        self._record(change, entity.key_aspect, 1, text, key.get("systemMetadata"))
         for edge in edges:
             self._create(edge, spec.name, urn.text, change.system)
 
@@ -174,6 +182,7 @@ class Planner:
             "properties": change.properties,
         }
         self.operations.dropped.append(row)
+        self._record(change, change.aspect, live.version, None, None, live)
         return self._applied(change, 0, changed=True)
 
     def _delete_entity(self, change: Change, state: EntityState) -> Applied:
@@ -187,6 +196,8 @@ class Planner:
             if spec is not None and not aspect.deleted:
                 for edge in self._edges_of(change, spec, aspect):
                     self._remove(edge, name, urn)
+        key = state.aspects.get(change.aspect)
+        self._record(change, change.aspect, key.version if key else 0, None, None, key)
         bare = node_of(change.urn, self._registry)["properties"]
         self.operations.forgotten.append({"urn": urn, "properties": {**bare, "urn": urn, "referencedOnly": True}})
         return self._applied(change, 0, changed=True)
@@ -203,6 +214,7 @@ class Planner:
             "runId": change.system.get("runId"),
         }
         self.operations.points.append({**point_key(change), "properties": properties})
+        self._record(change, change.aspect, 0, change.text, properties["systemMetadata"], timeseries=True)
         return self._applied(change, 0, changed=True)
 
     def _replace_edges(self, change: Change, spec: AspectSpec, live: AspectState | None) -> None:
@@ -281,6 +293,48 @@ class Planner:
             node["systemMetadata"] = canonical(system)
             node["runId"] = system.get("runId")
         return node
+
+    def _record(  # noqa: PLR0913, PLR0917  what a record of the change log holds
+        self,
+        change: Change,
+        aspect: str,
+        version: int,
+        value: str | None,
+        system: str | None,
+        previous: AspectState | None = None,
+        *,
+        timeseries: bool = False,
+    ) -> None:
+        """
+        Record a change for the change log; without a value, the deletion of what was there.
+
+        A record is ordered by the clock that was read under the entity's lock, and by its place in the transaction,
+        which takes longer than a microsecond for each: so records of one URN are ordered as its changes are.
+        """
+        if not self._log:
+            return
+        order = self._now + len(self.operations.recorded)
+        texts = {
+            "value": value,
+            "systemMetadata": system,
+            "previousValue": previous.value if previous else None,
+            "previousSystemMetadata": previous.system if previous else None,
+        }
+        row: Row = {
+            "id": f"{order:x}-{self._token}",
+            "order": order,
+            "bytes": sum(len(text) for text in texts.values() if text),
+            "kind": "timeseries" if timeseries else "versioned",
+            "urn": change.urn.text,
+            "entityType": change.entity.name,
+            "aspect": aspect,
+            "changeType": "DELETE" if value is None else "UPSERT",
+            "version": version,
+            "at": self._stamp.time,
+            "actor": self._stamp.actor,
+            **texts,
+        }
+        self.operations.recorded.append(row)
 
     def _applied(self, change: Change, version: int, *, changed: bool) -> Applied:
         return Applied(change.urn.text, change.aspect, version, changed, modelled=change.spec is not None)

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
 import stamina
 import structlog
@@ -14,6 +15,7 @@ from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.errors import GraphsvcError, TooLarge
 from graphsvc.graph import writer
 from graphsvc.graph.driver import store_errors
+from graphsvc.graph.operations import Advance, Row
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, steps
 from graphsvc.ingest.proposal import Proposal
@@ -31,6 +33,22 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    What a batch from Kafka brings with it, to be written in its transaction.
+
+    Attributes:
+        group: Consumer group.
+        advances: How far it brings the group.
+        letters: Answers -> rows of the outbox for what was refused.
+    """
+
+    group: str
+    advances: Sequence[Advance]
+    letters: Callable[[Sequence[Answer]], list[Row]]
+
+
 class IngestService:
     """
     Applies proposals to the graph.
@@ -41,20 +59,24 @@ class IngestService:
         neo4j: Database, and the limits of a transaction.
         ingest: How tolerant the door is.
         limits: Bounds on what a client controls.
+        change_log: Record every change for the change log.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all by name or by type
         self,
         driver: AsyncDriver,
         registry: Registry,
         neo4j: Neo4jSettings,
         ingest: IngestSettings,
         limits: LimitSettings,
+        *,
+        change_log: bool = False,
     ) -> None:
         self._driver = driver
         self._registry = registry
         self._neo4j = neo4j
         self._limits = limits
+        self._change_log = change_log
         self._validator = Validator(registry, ingest, limits)
         self._together = Together(self._write)
 
@@ -74,8 +96,51 @@ class IngestService:
             TooLarge: There are too many proposals; none was applied.
             StoreUnavailable: Neo4j is away or did not finish; it may be tried again.
         """
+        self._check_count(proposals)
+        answers, changes = await self._validated(proposals)
+        if changes:
+            answers.update(zip(changes, await self._together.write(list(changes.values()), actor), strict=True))
+        return self._reported(answers)
+
+    async def check(self, proposals: Sequence[Proposal | GraphsvcError]) -> list[Change | GraphsvcError]:
+        """
+        Check proposals as far as that goes without a look at the graph.
+
+        Raises:
+            TooLarge: There are too many proposals.
+        """
+        self._check_count(proposals)
+        answers, changes = await self._validated(proposals)
+        return [changes[i] if i in changes else cast(GraphsvcError, answers[i]) for i in range(len(proposals))]
+
+    async def consume(self, proposals: Sequence[Proposal | GraphsvcError], delivery: Delivery) -> list[Answer]:
+        """
+        Apply proposals from Kafka, and note in the same transaction that they were: their effect happens once.
+
+        Returns:
+            As `ingest`.
+
+        Raises:
+            Fenced: Another consumer has moved on in one of the partitions; nothing was written.
+            StoreUnavailable: As `ingest`. After it, the offsets in Neo4j say whether the transaction was committed.
+        """
+        answers, changes = await self._validated(proposals)
+
+        def all_answers(written: Sequence[Answer]) -> dict[int, Answer]:
+            return {**answers, **dict(zip(changes, written, strict=True))}
+
+        of_changes = replace(delivery, letters=lambda written: delivery.letters(_ordered(all_answers(written))))
+        written = await self._write(list(changes.values()), UNKNOWN_ACTOR, of_changes)
+        return self._reported(all_answers(written))
+
+    def _check_count(self, proposals: Sequence[Proposal | GraphsvcError]) -> None:
         if len(proposals) > self._limits.batch_items:
             raise TooLarge(f"{len(proposals)} proposals in one request; the limit is {self._limits.batch_items}")
+
+    async def _validated(
+        self, proposals: Sequence[Proposal | GraphsvcError]
+    ) -> tuple[dict[int, Answer], dict[int, Change]]:
+        """By index: what is refused without a look at the graph, and the others."""
         answers: dict[int, Answer] = {}
         changes: dict[int, Change] = {}
         async for index, proposal in _in_turns(proposals):
@@ -86,13 +151,14 @@ class IngestService:
                 changes[index] = self._validator.validate(proposal)
             except GraphsvcError as error:
                 answers[index] = error
-        if changes:
-            answers.update(zip(changes, await self._together.write(list(changes.values()), actor), strict=True))
-        ordered = [answers[index] for index in range(len(proposals))]
-        self._report(ordered)
-        return ordered
+        return answers, changes
 
-    async def _write(self, changes: Sequence[Change], actor: str) -> list[Answer]:
+    async def _write(
+        self,
+        changes: Sequence[Change],
+        actor: str,
+        delivery: Delivery | None = None,
+    ) -> list[Answer]:
         with store_errors():
             async for attempt in stamina.retry_context(
                 on=_retry_policy(),
@@ -103,33 +169,43 @@ class IngestService:
                 wait_jitter=0.05,
             ):
                 with attempt:
-                    return await self._attempt(changes, Stamp(actor, time.time_ns() // 1_000_000))
+                    return await self._attempt(changes, Stamp(actor, time.time_ns() // 1_000_000), delivery)
         raise AssertionError("stamina either returns or raises")
 
-    async def _attempt(self, changes: Sequence[Change], stamp: Stamp) -> list[Answer]:
+    async def _attempt(
+        self,
+        changes: Sequence[Change],
+        stamp: Stamp,
+        delivery: Delivery | None,
+    ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         async with (
             self._driver.session(database=self._neo4j.database) as session,
             await session.begin_transaction(timeout=self._neo4j.tx_timeout_s) as tx,
         ):
+            if delivery is not None:
+                await writer.advance(tx, delivery.group, delivery.advances)
             for step in steps(changes):
                 answers.update(zip(step, await self._step(tx, [changes[i] for i in step], stamp), strict=True))
+            if delivery is not None:
+                await writer.record(tx, delivery.letters(_ordered(answers)))
             await tx.commit()
-        return [answers[index] for index in range(len(changes))]
+        return _ordered(answers)
 
     async def _step(self, tx: AsyncTransaction, changes: Sequence[Change], stamp: Stamp) -> list[Answer]:
         """Read, decide, write; everything between the read and the write is pure."""
-        states = await writer.lock(tx, _wanted(changes))
+        locked = await writer.lock(tx, _wanted(changes))
         stored = await writer.points(tx, [{"index": i, **point_key(c)} for i, c in enumerate(changes) if _is_point(c)])
-        planner = Planner(self._registry, states, stamp, self._limits.aspect_edges)
+        planner = Planner(self._registry, locked, stamp, self._limits.aspect_edges, log=self._change_log)
         answers = [planner.plan(change, stored.get(index)) async for index, change in _in_turns(changes)]
         refused = {c.urn.text for c, answer in zip(changes, answers, strict=True) if isinstance(answer, GraphsvcError)}
-        planner.operations.loose.update(urn for urn in refused if not states[urn].exists)
+        planner.operations.loose.update(urn for urn in refused if not locked.states[urn].exists)
         planner.describe_ends(await writer.merge_ends(tx, planner.operations))
         await writer.apply(tx, planner.operations)
         return answers
 
-    def _report(self, answers: Sequence[Answer]) -> None:
+    def _reported(self, by_index: Mapping[int, Answer]) -> list[Answer]:
+        answers = _ordered(by_index)
         applied = [answer for answer in answers if isinstance(answer, Applied)]
         unmodelled = sorted({answer.aspect for answer in applied if not answer.modelled})
         if unmodelled:
@@ -137,6 +213,11 @@ class IngestService:
         if len(applied) < len(answers):
             first = next(answer for answer in answers if isinstance(answer, GraphsvcError))
             log.warning("refused proposals", refused=len(answers) - len(applied), of=len(answers), first=str(first))
+        return answers
+
+
+def _ordered(by_index: Mapping[int, Answer]) -> list[Answer]:
+    return [by_index[index] for index in range(len(by_index))]
 
 
 async def _in_turns(items: Sequence[T]) -> AsyncIterator[tuple[int, T]]:

@@ -464,9 +464,9 @@ async def test_a_second_writer_waits_for_the_first(graph: AsyncDriver, database:
 
     async def second() -> int:
         async with graph.session(database=database) as session, await session.begin_transaction() as tx:
-            states = await writer.lock(tx, {T: {"status"}})
+            locked = await writer.lock(tx, {T: {"status"}})
             order.append("second")
-            return states[T].aspects["status"].version
+            return locked.states[T].aspects["status"].version
 
     async with graph.session(database=database) as session, await session.begin_transaction() as tx:
         await writer.lock(tx, {T: {"status"}})

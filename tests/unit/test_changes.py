@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graphsvc.config import IngestSettings, LimitSettings
 from graphsvc.errors import BadProposal, BadUrn, BadValue, Conflict, PreconditionFailed
-from graphsvc.graph.operations import AspectState, EntityState, Operations
+from graphsvc.graph.operations import AspectState, EntityState, Locked, Operations
 from graphsvc.graph.registry import load_registry
 from graphsvc.ingest.changes import MESSAGE_ID_BYTES, Answer, Applied, Planner, Stamp, point_key, steps
 from graphsvc.ingest.changes import _of_new_version as of_new_version
@@ -52,7 +52,7 @@ def planned(
     state: EntityState, *changes: Change, points: Sequence[str | None] | None = None
 ) -> tuple[list[Answer], Operations]:
     states = {change.urn.text: state for change in changes}
-    planner = Planner(REGISTRY, states, STAMP, 1_000)
+    planner = Planner(REGISTRY, Locked(states, 0), STAMP, 1_000)
     stored_points = points or [None] * len(changes)
     answers = [planner.plan(change, point) for change, point in zip(changes, stored_points, strict=True)]
     return answers, planner.operations
@@ -277,7 +277,7 @@ def test_another_query_is_another_edge() -> None:
 def test_a_smaller_limit_does_not_keep_old_edges_in() -> None:
     """A value that was let in under a higher limit can still be replaced and deleted."""
     many = {"tags": [{"tag": f"urn:li:tag:{i}"} for i in range(9)]}
-    planner = Planner(REGISTRY, {T: known(globalTags=stored(many))}, STAMP, 3)
+    planner = Planner(REGISTRY, Locked({T: known(globalTags=stored(many))}, 0), STAMP, 3)
 
     answer = planner.plan(changed("globalTags", {"tags": []}))
 

@@ -1,0 +1,246 @@
+"""The change log: what waits in the outbox is published, in order per URN, and then taken out (docs/adr/0009)."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import structlog
+
+from graphsvc.config import KafkaSettings
+from graphsvc.errors import GraphsvcError, Unavailable
+from graphsvc.graph.operations import Row
+from graphsvc.graph.outbox import Outbox
+from graphsvc.ingest import metrics
+from graphsvc.ingest.avro import Codec
+from graphsvc.ingest.proposal import Proposal
+from graphsvc.ingest.publisher import Message, Publisher
+
+RECORDS = 1_000
+SIZE = 8 * 1024 * 1024
+LEASE = "relay"
+LEASE_S = 10.0
+IDLE_S = 0.2  # between two looks into an empty outbox
+BACK_OFF_S = (0.2, 5.0)
+ID_HEADER = "graphsvc-id"
+JSON = "application/json"
+TEXTS = frozenset({"runId", "lastRunId", "pipelineName", "registryName", "registryVersion", "version"})
+NUMBERS = frozenset({"lastObserved", "schemaVersion"})
+STAMPS = frozenset({"aspectCreated", "aspectModified"})
+CHANGE_TYPES = frozenset({"UPSERT", "CREATE", "CREATE_ENTITY", "UPDATE", "DELETE", "PATCH", "RESTATE"})
+# Aspect -> the category that DataHub's entity change events give its changes.
+CATEGORIES = {
+    "globalTags": "TAG",
+    "glossaryTerms": "GLOSSARY_TERM",
+    "domains": "DOMAIN",
+    "ownership": "OWNER",
+    "deprecation": "DEPRECATION",
+    "schemaMetadata": "TECHNICAL_SCHEMA",
+    "editableDatasetProperties": "DOCUMENTATION",
+    "datasetProperties": "DOCUMENTATION",
+}
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """
+    Publishes the outbox of one database. Any number may run; one at a time does the work.
+
+    A record is published at least once: when the relay dies between the brokers' word and the record's removal, the
+    next one publishes it again, with the same `graphsvc-id` header, by which readers drop repeats. It keeps no cursor,
+    since a slow transaction may commit after a later one.
+    """
+
+    def __init__(self, outbox: Outbox, codec: Codec, kafka: KafkaSettings) -> None:
+        self._outbox = outbox
+        self._codec = codec
+        self._kafka = kafka
+        self._holder = uuid4().hex
+
+    async def run(self) -> None:
+        """Publish until cancelled. What is away is waited for."""
+        back_off, longest = BACK_OFF_S
+        try:
+            while True:
+                try:
+                    async with Publisher(self._kafka, None) as publisher:
+                        while True:
+                            await self._turn(publisher)
+                            back_off = BACK_OFF_S[0]
+                except Unavailable as error:
+                    log.warning("change log waits", reason=str(error))
+                    await asyncio.sleep(back_off)
+                    back_off = min(2 * back_off, longest)
+        finally:
+            with suppress(Unavailable):  # so that the next one need not wait
+                await self._outbox.take_lease(LEASE, self._holder, 0)
+
+    async def _turn(self, publisher: Publisher) -> None:
+        if not await self._outbox.take_lease(LEASE, self._holder, int(LEASE_S * 1000)):
+            await asyncio.sleep(LEASE_S / 4)
+            return
+        until = time.monotonic() + LEASE_S / 2
+        while time.monotonic() < until:
+            records = await self._outbox.head(RECORDS, SIZE)
+            if records:
+                await self._publish(publisher, records)
+                await self._outbox.drop([record["id"] for record in records])
+                metrics.PUBLISHED.inc(len(records))
+            else:
+                await asyncio.sleep(IDLE_S)
+        metrics.OUTBOX.set(await self._outbox.depth())
+
+    async def _publish(self, publisher: Publisher, records: Sequence[Row]) -> None:
+        messages = [message for record in records for message in await self._messages(record)]
+        refused = await publisher.send(messages)
+        for index, error in refused.items():
+            message = messages[index]
+            log.error("change log record is too large; sent without its values", topic=message.topic, reason=str(error))
+        shorter = [m for i in sorted(refused) for m in await self._shortened(messages[i], records)]
+        if left := await publisher.send(shorter):
+            log.error("change log records were not taken by the brokers", count=len(left))
+
+    async def _shortened(self, message: Message, records: Sequence[Row]) -> list[Message]:
+        """The same record without the values; a reader finds them in the graph, by URN, aspect and version."""
+        ids = {text for name, text in message.headers if name == ID_HEADER}
+        bare = [
+            {**record, "value": None, "previousValue": None, "original": b"", "bytes": 0}
+            for record in records
+            if record["id"].encode() in ids
+        ]
+        return [short for record in bare for short in await self._messages(record) if short.topic == message.topic]
+
+    async def _messages(self, record: Row) -> list[Message]:
+        """The Kafka records of one record of the outbox."""
+        found = []
+        for topic, kind, key, value in self._records(record):
+            headers = ((ID_HEADER, record["id"].encode()),)
+            found.append(Message(topic, key, await self._codec.encode(topic, kind, value), headers))
+        return found
+
+    def _records(self, record: Row) -> Iterator[tuple[str, str, bytes | None, Mapping[str, Any]]]:
+        kafka = self._kafka
+        if record["kind"] == "failed":
+            (item,) = self._codec.items(record["original"], event=record["topic"] == kafka.event_topic)[:1] or (None,)
+            yield kafka.failed_topic, "FailedMetadataChangeProposal", record.get("key"), failed(record, item)
+            return
+        key = record["urn"].encode()
+        topic = kafka.timeseries_log_topic if record["kind"] == "timeseries" else kafka.versioned_log_topic
+        yield topic, "MetadataChangeLog", key, change(record)
+        if kafka.platform_event_topic and record["kind"] == "versioned":
+            yield kafka.platform_event_topic, "PlatformEvent", key, event(record)
+
+
+def change(record: Row) -> dict[str, Any]:
+    """A MetadataChangeLog, in the fields of its Avro schema."""
+    return {
+        "auditHeader": None,
+        "entityType": record["entityType"],
+        "entityUrn": record["urn"],
+        "entityKeyAspect": None,
+        "changeType": record["changeType"],
+        "aspectName": record["aspect"],
+        "aspect": generic(record.get("value")),
+        "systemMetadata": system(record.get("systemMetadata"), record["version"]),
+        "headers": {ID_HEADER: record["id"]},
+        "previousAspectValue": generic(record.get("previousValue")),
+        "previousSystemMetadata": system(record.get("previousSystemMetadata"), None),
+        "created": {"time": record["at"], "actor": record["actor"], "impersonator": None, "message": None},
+    }
+
+
+def generic(text: str | bytes | None) -> dict[str, Any] | None:
+    """A GenericAspect of JSON text."""
+    if text is None:
+        return None
+    return {"value": text.encode() if isinstance(text, str) else text, "contentType": JSON}
+
+
+def system(text: str | None, version: int | None) -> dict[str, Any] | None:
+    """
+    SystemMetadata, as far as it fits Avro's record: clients may have sent more, or other types.
+
+    Args:
+        text: The stored one, as JSON text.
+        version: The aspect's version, which DataHub's readers find here; None where it is not known.
+    """
+    stored = orjson.loads(text) if text else {}
+    found: dict[str, Any] = {key: stored[key] for key in TEXTS & stored.keys() if isinstance(stored[key], str)}
+    found.update((key, stored[key]) for key in NUMBERS & stored.keys() if type(stored[key]) is int)
+    if isinstance(properties := stored.get("properties"), dict):
+        found["properties"] = {key: item for key, item in properties.items() if isinstance(item, str)}
+    for name in STAMPS & stored.keys():
+        stamp = stored[name]
+        if isinstance(stamp, dict) and type(stamp.get("time")) is int and isinstance(stamp.get("actor"), str):
+            found[name] = {"time": stamp["time"], "actor": stamp["actor"], "impersonator": None, "message": None}
+    if version is not None:
+        found["version"] = str(version)
+    return found or None
+
+
+def event(record: Row) -> dict[str, Any]:
+    """A PlatformEvent of DataHub's kind `entityChangeEvent`."""
+    lifecycle = record["aspect"].endswith("Key")
+    operation = "MODIFY" if record.get("previousValue") else "CREATE"
+    if record["changeType"] == "DELETE":
+        operation = "HARD_DELETE" if lifecycle else "REMOVE"
+    payload = {
+        "entityUrn": record["urn"],
+        "entityType": record["entityType"],
+        "category": "LIFECYCLE" if lifecycle else CATEGORIES.get(record["aspect"], record["aspect"]),
+        "operation": operation,
+        "auditStamp": {"time": record["at"], "actor": record["actor"]},
+        "version": 0,
+    }
+    return {
+        "header": {"timestampMillis": record["at"]},
+        "name": "entityChangeEvent",
+        "payload": {"value": orjson.dumps(payload), "contentType": JSON},
+    }
+
+
+def failed(record: Row, item: Proposal | GraphsvcError | None) -> dict[str, Any]:
+    """A FailedMetadataChangeProposal: what could be read of the proposal, the error, and the record as it came."""
+    proposal = item if isinstance(item, Proposal) else None
+    aspect = proposal.aspect.value if proposal and proposal.aspect else None
+    return {
+        "auditHeader": None,
+        "metadataChangeProposal": {
+            "auditHeader": None,
+            "entityType": (proposal and proposal.entity_type) or "",
+            "entityUrn": proposal.entity_urn if proposal else None,
+            "entityKeyAspect": None,
+            "changeType": proposal.change_type if proposal and proposal.change_type in CHANGE_TYPES else "UPSERT",
+            "aspectName": proposal.aspect_name if proposal else None,
+            "aspect": generic(aspect),
+            "systemMetadata": None,
+            "headers": proposal.headers if proposal else None,
+        },
+        **{key: record[key] for key in ("error", "errorType", "topic", "partition", "offset", "original")},
+        "key": record.get("key"),
+    }
+
+
+def letter(  # noqa: PLR0913  what a dead letter says
+    *, topic: str, partition: int, offset: int, key: bytes | None, original: bytes, error: GraphsvcError, reason: str
+) -> Row:
+    """A dead letter, as a row of the outbox. Its identity is the record's place, so that it is one letter for ever."""
+    now = time.time_ns() // 1_000
+    return {
+        "id": f"failed-{topic}-{partition}-{offset}",
+        "order": now,
+        "bytes": len(original),
+        "kind": "failed",
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "key": key,
+        "original": original,
+        "error": reason,
+        "errorType": type(error).__name__,
+        "at": now // 1_000,
+    }

@@ -1,0 +1,531 @@
+"""The consumer job: records of the proposal topics are applied in batches, each with its offsets in one transaction."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, TypeVar
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from graphsvc.config import KafkaSettings
+from graphsvc.errors import BrokerUnavailable, ConfigError, GraphsvcError, StoreRefused, Unavailable
+from graphsvc.graph.operations import Advance, Row
+from graphsvc.graph.outbox import Outbox
+from graphsvc.graph.writer import Fenced
+from graphsvc.ingest import metrics
+from graphsvc.ingest.avro import Codec
+from graphsvc.ingest.changelog import letter
+from graphsvc.ingest.changes import Answer
+from graphsvc.ingest.service import Delivery, IngestService
+
+LANES = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
+POLL_S = 0.1
+POLL_RECORDS = 500
+COMMIT_S = 1.0
+LAG_S = 5.0
+QUEUED_RECORDS = 10_000  # past it, or past the bytes, the partitions are paused until half of it is applied
+QUEUED_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 16 * 1024 * 1024
+BACK_OFF_S = (0.2, 5.0)
+REFUSALS = 3  # times that Neo4j, though it takes other writes, refuses one record before that is a dead letter
+REVOKE_S = 30.0  # a batch of a partition that goes away is waited for so long
+REASONS_SHOWN = 5
+BROKER_ANSWER_S = 2.0
+
+Place = tuple[str, int]
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    offset: int
+    at: int
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def size(self) -> int:
+        return len(self.value or b"")
+
+
+@dataclass(slots=True, eq=False)
+class _Partition:
+    """
+    One partition while it is ours.
+
+    Attributes:
+        topic: Its topic.
+        number: Its number.
+        next: The group's offset in Neo4j, as far as we know; -1 for none.
+        waiting: Records that are not taken yet.
+        busy: A batch with records of it is being applied.
+        stray: Somebody else moved the group on, or we have lost it: nothing of it is taken or applied any more.
+    """
+
+    topic: str
+    number: int
+    next: int
+    waiting: deque[_Record] = field(default_factory=deque)
+    busy: bool = False
+    stray: bool = False
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.number
+
+
+_Taken = list[tuple[_Partition, _Record]]  # records of a partition stand together, in their order
+
+
+class ConsumerJob:
+    """
+    Consumes the proposal topic and the legacy event topic as one member of the group.
+
+    Each transaction holds the effects of some records and the offsets behind them, and is written only if the offsets
+    in Neo4j are where this consumer left them. So a record takes effect once, whatever dies; a consumer that lost its
+    partition without knowing writes nothing. Kafka's own offsets are committed too, but only for those who watch lag.
+    """
+
+    def __init__(self, service: IngestService, codec: Codec, outbox: Outbox, kafka: KafkaSettings) -> None:
+        self._service = service
+        self._codec = codec
+        self._outbox = outbox
+        self._kafka = kafka
+        self._partitions: dict[Place, _Partition] = {}
+        self._queued_records = self._queued_bytes = 0
+        self._wake = [asyncio.Event() for _ in range(LANES)]
+        self._stopped = asyncio.Event()
+        self._free = asyncio.Condition()
+
+    async def run(self) -> None:
+        """
+        Consume until cancelled; then finish what is being applied, and leave the group.
+
+        Raises:
+            ConfigError: Kafka does not take our settings.
+        """
+        loop = asyncio.get_running_loop()
+        await self._until_there(lambda: asyncio.to_thread(ensure_topics, self._kafka))
+        consumer = _consumer(self._kafka)
+        poller = loop.run_in_executor(None, self._poll, consumer, loop)
+        lanes = [asyncio.create_task(self._lane(number)) for number in range(LANES)]
+        try:
+            await asyncio.wait([poller, *lanes], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stop()
+            done = asyncio.gather(poller, *lanes, return_exceptions=True)
+            await asyncio.shield(done)
+        for task in (poller, *lanes):
+            task.result()
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        for event in self._wake:
+            event.set()
+
+    # --- In the polling thread ------------------------------------------------------------------------------------
+
+    def _poll(self, consumer: Consumer, loop: asyncio.AbstractEventLoop) -> None:
+        """Fetch, hand over, commit. It never waits for a transaction but where partitions go, so the group keeps us."""
+
+        def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
+            starts = _wait(loop, self._assign([(p.topic, p.partition) for p in partitions]))
+            consumer.incremental_assign([_from(place, start) for place, start in starts.items()])
+
+        def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
+            _wait(loop, self._revoke([(p.topic, p.partition) for p in partitions], REVOKE_S))
+
+        def on_lost(_: Consumer, partitions: list[TopicPartition]) -> None:
+            log.warning("partitions lost", partitions=[f"{p.topic}[{p.partition}]" for p in partitions])
+            _wait(loop, self._revoke([(p.topic, p.partition) for p in partitions], 0))
+
+        topics = [self._kafka.proposal_topic, *([self._kafka.event_topic] if self._kafka.event_topic else [])]
+        consumer.subscribe(topics, on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
+        paused = False
+        commit_at = lag_at = 0.0
+        committed: dict[Place, int] = {}
+        try:
+            while not self._stopped.is_set():
+                paused = self._balance(consumer, paused=paused)
+                if by_place := _by_place(_fetch(consumer)):
+                    loop.call_soon_threadsafe(self._accept, by_place)
+                for place, start in _wait(loop, self._found_again()).items():
+                    consumer.seek(_from(place, start))
+                now = time.monotonic()
+                if now >= commit_at:
+                    self._commit(consumer, committed)
+                    commit_at = now + COMMIT_S
+                if now >= lag_at:
+                    self._note_lag(consumer)
+                    lag_at = now + LAG_S
+        finally:
+            loop.call_soon_threadsafe(self._stop)
+            _wait(loop, self._revoke(list(self._partitions), REVOKE_S))
+            self._commit(consumer, committed)
+            consumer.close()
+
+    def _balance(self, consumer: Consumer, *, paused: bool) -> bool:
+        """Pause all partitions while too much waits; says whether they are paused."""
+        full = self._queued_records > QUEUED_RECORDS or self._queued_bytes > QUEUED_BYTES
+        drained = self._queued_records < QUEUED_RECORDS // 2 and self._queued_bytes < QUEUED_BYTES // 2
+        if full:
+            consumer.pause(consumer.assignment())  # again and again, since newly assigned ones are not paused
+        elif paused and drained:
+            consumer.resume(consumer.assignment())
+        return full or (paused and not drained)
+
+    def _commit(self, consumer: Consumer, committed: dict[Place, int]) -> None:
+        """Tell Kafka how far we are; nobody depends on it, so what goes wrong is tried again later."""
+        moved = {place: p.next for place, p in list(self._partitions.items()) if p.next > committed.get(place, -1)}
+        if moved:
+            with suppress(KafkaException):
+                consumer.commit(
+                    offsets=[TopicPartition(topic, number, offset) for (topic, number), offset in moved.items()],
+                    asynchronous=True,
+                )
+                committed.update(moved)
+
+    def _note_lag(self, consumer: Consumer) -> None:
+        for (topic, number), partition in list(self._partitions.items()):
+            with suppress(KafkaException):
+                _, high = consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+                if high >= 0:
+                    metrics.LAG.labels(topic, number).set(max(0, high - max(0, partition.next)))
+
+    # --- In the event loop ----------------------------------------------------------------------------------------
+
+    async def _assign(self, places: Sequence[Place]) -> dict[Place, int]:
+        """Make the partitions ours; gives where each of them goes on, -1 for the beginning."""
+        offsets = await self._until_there(lambda: self._outbox.offsets(self._kafka.group, places))
+        for place in places:
+            start, _ = offsets.get(place, (-1, 0))
+            self._partitions[place] = _Partition(*place, start)
+        return {place: self._partitions[place].next for place in places}
+
+    async def _revoke(self, places: Collection[Place], wait_s: float) -> None:
+        """Forget what waits of these partitions; what is being applied is given some time."""
+        gone = [partition for place in places if (partition := self._partitions.pop(place, None))]
+        for partition in gone:
+            self._drop(partition)
+            with suppress(KeyError):
+                metrics.LAG.remove(partition.topic, str(partition.number))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s), self._free:
+                await self._free.wait_for(lambda: not any(partition.busy for partition in gone))
+
+    async def _found_again(self) -> dict[Place, int]:
+        """Partitions that are ours, but where another has moved the group on: from where to read them anew."""
+        strays = [place for place, partition in self._partitions.items() if partition.stray and not partition.busy]
+        return await self._assign(strays) if strays else {}
+
+    def _accept(self, by_place: dict[Place, list[_Record]]) -> None:
+        for place, records in by_place.items():
+            partition = self._partitions.get(place)
+            if partition is None or partition.stray:
+                continue
+            partition.waiting.extend(records)
+            self._queued_records += len(records)
+            self._queued_bytes += sum(record.size for record in records)
+        for event in self._wake:
+            event.set()
+
+    def _drop(self, partition: _Partition) -> None:
+        partition.stray = True
+        self._queued_records -= len(partition.waiting)
+        self._queued_bytes -= sum(record.size for record in partition.waiting)
+        partition.waiting.clear()
+
+    async def _lane(self, number: int) -> None:
+        """Apply batch after batch of the partitions of one lane."""
+        turn = 0
+        while not self._stopped.is_set():
+            self._wake[number].clear()
+            mine = [p for p in self._partitions.values() if p.number % LANES == number and p.waiting]
+            if not mine:
+                await self._wake[number].wait()
+                continue
+            turn += 1
+            taken = self._take(mine[turn % len(mine) :] + mine[: turn % len(mine)])
+            partitions = {id(partition): partition for partition, _ in taken}.values()
+            for partition in partitions:
+                partition.busy = True
+            try:
+                await self._apply(taken)
+            finally:
+                self._queued_records -= len(taken)
+                self._queued_bytes -= sum(record.size for _, record in taken)
+                async with self._free:
+                    for partition in partitions:
+                        partition.busy = False
+                    self._free.notify_all()
+
+    def _take(self, partitions: Sequence[_Partition]) -> _Taken:
+        """A batch, with a fair share for each partition."""
+        taken: _Taken = []
+        share = max(1, self._kafka.batch_items // len(partitions))
+        size = 0
+        for partition in partitions:
+            for _ in range(min(share, len(partition.waiting))):
+                size += partition.waiting[0].size
+                if taken and size > BATCH_BYTES:
+                    return taken
+                taken.append((partition, partition.waiting.popleft()))
+        return taken
+
+    async def _apply(self, taken: _Taken) -> None:
+        """Apply a batch, however long that takes; what others have applied already is left out."""
+        back_off, longest = BACK_OFF_S
+        refusals = 0
+        refused: StoreRefused | None = None
+        while not self._stopped.is_set():
+            taken = [(partition, record) for partition, record in taken if not partition.stray]
+            if not taken:
+                return
+            try:
+                await self._write(taken, refused)
+            except Fenced as error:
+                metrics.FENCED.inc()
+                log.warning("another consumer has moved on", partitions=sorted(error.lost))
+                for partition in {id(p): p for p, _ in taken if p.place in error.lost}.values():
+                    self._drop(partition)
+            except StoreRefused as error:
+                if len(taken) > 1:  # one of them is the trouble
+                    await self._apply(taken[: len(taken) // 2])
+                    await self._apply(taken[len(taken) // 2 :])
+                    return
+                refusals += 1
+                if refusals >= REFUSALS and await self._store_takes_others():
+                    refused = error
+                await self._pause(back_off, error)
+            except Unavailable as error:
+                await self._pause(back_off, error)
+                back_off = min(2 * back_off, longest)
+            else:
+                return
+
+    async def _until_there(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """
+        Try until what is needed answers.
+
+        Raises:
+            Unavailable: It does not, and we are to stop.
+        """
+        back_off, longest = BACK_OFF_S
+        while True:
+            try:
+                return await attempt()
+            except Unavailable as error:
+                if self._stopped.is_set():
+                    raise
+                await self._pause(back_off, error)
+                back_off = min(2 * back_off, longest)
+
+    async def _pause(self, seconds: float, error: GraphsvcError) -> None:
+        log.warning("consumption waits", reason=str(error))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+
+    async def _store_takes_others(self) -> bool:
+        with suppress(Unavailable):
+            return await self._outbox.take_lease(f"probe {self._kafka.group}", "any", 1) or True
+        return False
+
+    async def _write(self, taken: _Taken, refused: StoreRefused | None) -> None:
+        """Write a batch with its offsets in one transaction; with `refused`, as what Neo4j does not take."""
+        await self._codec.prepare(record.value for _, record in taken if record.value)
+        items: list[Any] = []
+        spans: list[tuple[int, int]] = []
+        for partition, record in taken:
+            start = len(items)
+            event = partition.topic == self._kafka.event_topic
+            items.extend([refused] if refused else self._codec.items(record.value, event=event))
+            spans.append((start, len(items)))
+        advances = [_advance(partition, group) for partition, group in _groups(taken)]
+
+        def letters(answers: Sequence[Answer]) -> list[Row]:
+            return [
+                row
+                for (partition, record), (start, end) in zip(taken, spans, strict=True)
+                if (row := _letter(partition, record, answers[start:end]))
+            ]
+
+        answers = await self._service.consume(items, Delivery(self._kafka.group, advances, letters))
+        for (partition, _), advance in zip(_groups(taken), advances, strict=True):
+            partition.next = advance.next
+        _count(answers)
+
+
+def _advance(partition: _Partition, records: Sequence[_Record]) -> Advance:
+    last = records[-1]
+    return Advance(partition.topic, partition.number, partition.next, last.offset + 1, last.at)
+
+
+def _groups(taken: _Taken) -> Iterator[tuple[_Partition, list[_Record]]]:
+    for _, pairs in groupby(taken, key=lambda pair: id(pair[0])):
+        listed = list(pairs)
+        yield listed[0][0], [record for _, record in listed]
+
+
+def _letter(partition: _Partition, record: _Record, answers: Sequence[Answer]) -> Row | None:
+    """The dead letter for a record of which some proposal was refused."""
+    errors = [answer for answer in answers if isinstance(answer, GraphsvcError)]
+    if not errors:
+        return None
+    more = f"; and {len(errors) - REASONS_SHOWN} more" if len(errors) > REASONS_SHOWN else ""
+    return letter(
+        topic=partition.topic,
+        partition=partition.number,
+        offset=record.offset,
+        key=record.key,
+        original=record.value or b"",
+        error=errors[0],
+        reason="; ".join(str(error) for error in errors[:REASONS_SHOWN]) + more,
+    )
+
+
+def _count(answers: Sequence[Answer]) -> None:
+    metrics.BATCH.labels("kafka").observe(len(answers))
+    errors = [answer for answer in answers if isinstance(answer, GraphsvcError)]
+    metrics.PROPOSALS.labels("kafka", "applied").inc(len(answers) - len(errors))
+    metrics.PROPOSALS.labels("kafka", "refused").inc(len(errors))
+    for error in errors:
+        metrics.DEAD_LETTERS.labels(type(error).__name__).inc()
+
+
+def _fetch(consumer: Consumer) -> list[Message]:
+    """What is there now; waits a little when there is nothing, while `consume` alone would wait for a full batch."""
+    first = consumer.poll(POLL_S)
+    return [] if first is None else [first, *consumer.consume(POLL_RECORDS - 1, 0)]
+
+
+def _by_place(messages: Sequence[Message]) -> dict[Place, list[_Record]]:
+    found: dict[Place, list[_Record]] = {}
+    for message in messages:
+        error = message.error()
+        if error is not None:
+            if error.fatal():
+                raise KafkaException(error)
+            log.warning("kafka", reason=error.str())
+            continue
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        assert topic is not None and partition is not None and offset is not None  # noqa: S101, PT018  no error, so all there
+        record = _Record(offset, message.timestamp()[1], _bytes(message.key()), _bytes(message.value()))
+        found.setdefault((topic, partition), []).append(record)
+    return found
+
+
+def _bytes(text: str | bytes | None) -> bytes | None:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _from(place: Place, start: int) -> TopicPartition:
+    return TopicPartition(*place, OFFSET_BEGINNING if start < 0 else start)
+
+
+def _wait(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Have the event loop do something for this thread."""
+    future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    return future.result()
+
+
+def _consumer(kafka: KafkaSettings) -> Consumer:
+    settings = {
+        "bootstrap.servers": kafka.bootstrap,
+        "client.id": "graphsvc",
+        "group.id": kafka.group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": 10_000,
+        "max.poll.interval.ms": 600_000,
+        "queued.max.messages.kbytes": QUEUED_BYTES // 1024,
+        "log_level": 3,
+        **kafka.options,
+        **kafka.consumer_options,
+    }
+    try:
+        return Consumer(settings)
+    except KafkaException as exc:
+        raise ConfigError(f"Kafka's consumer does not take its settings: {exc.args[0].str()}") from exc
+
+
+class Broker:
+    """Asks whether Kafka answers; the answer holds for a moment."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._admin: AdminClient | None = None
+        self._asked_at = -BROKER_ANSWER_S
+        self._error: BrokerUnavailable | None = None
+
+    async def check(self) -> None:
+        """
+        Return if Kafka answers.
+
+        Raises:
+            BrokerUnavailable: It does not.
+        """
+        if time.monotonic() - self._asked_at >= BROKER_ANSWER_S:
+            self._error = await asyncio.to_thread(self._ask)
+            self._asked_at = time.monotonic()
+        if self._error is not None:
+            raise self._error
+
+    def _ask(self) -> BrokerUnavailable | None:
+        try:
+            self._admin = self._admin or _admin(self._kafka)
+            self._admin.list_topics(timeout=3)
+        except KafkaException as exc:
+            return _away(self._kafka, exc)
+        return None
+
+
+def _admin(kafka: KafkaSettings) -> AdminClient:
+    return AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0, **kafka.options})
+
+
+def _away(kafka: KafkaSettings, exc: KafkaException) -> BrokerUnavailable:
+    return BrokerUnavailable(f"Kafka at {kafka.bootstrap} does not answer: {exc.args[0].str()}")
+
+
+def ensure_topics(kafka: KafkaSettings) -> None:
+    """
+    Create the topics that graphsvc reads and writes, where they are missing.
+
+    Raises:
+        BrokerUnavailable: Kafka does not answer, or does not let us create them.
+        ConfigError: Kafka does not take our settings.
+    """
+    wanted = [
+        kafka.proposal_topic,
+        kafka.event_topic,
+        kafka.failed_topic,
+        kafka.versioned_log_topic,
+        kafka.timeseries_log_topic,
+        kafka.platform_event_topic,
+    ]
+    try:
+        admin = _admin(kafka)
+        missing = {topic for topic in wanted if topic} - admin.list_topics(timeout=5).topics.keys()
+        new = [NewTopic(name, kafka.partitions, kafka.replication) for name in sorted(missing)]
+        for name, done in admin.create_topics(new).items() if new else ():
+            try:
+                done.result(30)
+                log.info("topic created", topic=name, partitions=kafka.partitions)
+            except KafkaException as exc:
+                if exc.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+    except KafkaException as exc:
+        error = exc.args[0]
+        if error.code() == KafkaError._INVALID_ARG:  # noqa: SLF001  the public name of librdkafka's own code
+            raise ConfigError(f"Kafka's client does not take its settings: {error.str()}") from exc
+        raise _away(kafka, exc) from exc

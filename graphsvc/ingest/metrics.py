@@ -1,0 +1,13 @@
+"""What is counted, for `/metrics`. Retries of transactions are counted by stamina itself (`stamina_retries_total`)."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SIZES = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
+
+PROPOSALS = Counter("graphsvc_proposals", "Proposals by what became of them.", ["door", "result"])
+BATCH = Histogram("graphsvc_batch_proposals", "Proposals in a batch.", ["door"], buckets=SIZES)
+DEAD_LETTERS = Counter("graphsvc_dead_letters", "Records that were dead-lettered, by error.", ["error"])
+FENCED = Counter("graphsvc_fenced", "Batches dropped because another consumer had moved on in the partition.")
+LAG = Gauge("graphsvc_consumer_lag", "Records of a partition that wait to be applied.", ["topic", "partition"])
+PUBLISHED = Counter("graphsvc_published", "Records of the outbox that were published.")
+OUTBOX = Gauge("graphsvc_outbox_records", "Records that wait in the outbox, as the relay last saw it.")
