@@ -28,7 +28,7 @@ bench: $(VENV)/.dev  ## the figures of docs/benchmarks.md, as ratios to a hand-w
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 registry: $(DATAHUB)/.installed  ## write the model registry from the installed acryl-datahub
-	$(DATAHUB)/bin/python scripts/build_registry.py graphsvc/graph/registry
+	$(DATAHUB)/bin/python scripts/build_registry.py graphsvc/graph/registry graphsvc/ingest/schemas
 
 screenshots: $(VENV)/.dev  ## take the pictures in docs/ from a running graphsvc (needs Debian's chromium)
 	$(BIN)/python scripts/screenshots.py docs/images

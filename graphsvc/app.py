@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 
 import structlog
@@ -14,18 +14,30 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from graphsvc.api import health
+from graphsvc.api import health, lineage_rest
 from graphsvc.api import rest as reading
 from graphsvc.api.graphql.router import build_router as build_graphql
 from graphsvc.config import Neo4jSettings, Settings
-from graphsvc.errors import BadRequest, ConfigError, GraphsvcError, NotFound, StoreUnavailable, TooLarge
+from graphsvc.errors import (
+    BadRequest,
+    BrokerUnavailable,
+    ConfigError,
+    GraphsvcError,
+    NotFound,
+    StoreUnavailable,
+    TooLarge,
+    Unavailable,
+)
 from graphsvc.graph.driver import open_driver
 from graphsvc.graph.migrate import migrate
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import load_registry
-from graphsvc.http import LengthGuard, TokenGuard, error_answer
+from graphsvc.graph.schemas import GraphSchemas
+from graphsvc.http import GzipBodies, LengthGuard, TokenGuard, error_answer
 from graphsvc.ingest import rest as writing
+from graphsvc.ingest import schema_registry
 from graphsvc.ingest.service import IngestService
+from graphsvc.jobs import Streams
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 BOLT_SCHEMES = frozenset(f"{scheme}{tls}" for scheme in ("bolt", "neo4j") for tls in ("", "+s", "+ssc"))
@@ -36,12 +48,13 @@ MIGRATE_AGAIN_S = 2.0
 log = structlog.get_logger()
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     """
     The HTTP service.
 
     Args:
         settings: All of them; nothing is read from the environment here.
+        consume: Run the consumer job beside it, in the same process.
 
     Raises:
         ConfigError: It would listen to other machines without a token, or the model file cannot be used.
@@ -50,43 +63,120 @@ def create_app(settings: Settings) -> FastAPI:
         raise ConfigError(
             f"to listen on {settings.http.host}, which other machines reach, set a token: GRAPHSVC_HTTP__TOKEN"
         )
-    registry = load_registry(settings.model.file)
-    driver = open_neo4j(settings.neo4j)
-    reader = Reader(driver, settings.neo4j.database, settings.graphql.query_timeout_s, registry)
-    service = IngestService(driver, registry, settings.neo4j, settings.ingest, settings.limits)
-    schema = Schema(driver, settings.neo4j.database)
+    parts = Parts(settings)
+    reader, registry = parts.reader, parts.registry
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with driver:
-            later = asyncio.create_task(schema.keep_trying())
-            try:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(schema.tried.wait(), START_WAIT_S)
-                yield
-            finally:
-                later.cancel()
-                with suppress(asyncio.CancelledError):
-                    await later
-
-    async def ready() -> None:
-        await schema.check()
-        await reader.ping()
+    async def ready() -> dict[str, str]:
+        await parts.check()
+        return {"neo4j": "ok", **await _kafka_state(parts.streams)}
 
     app = FastAPI(
         title="graphsvc",
         version=version("graphsvc"),
         description="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.",
-        lifespan=lifespan,
+        lifespan=lambda _: parts.running(consume=consume),
     )
     app.include_router(health.build_router(ready))
+    app.include_router(health.build_config_router())
     app.include_router(reading.build_router(reader, registry))
+    app.include_router(lineage_rest.build_router(reader, registry, settings.graphql))
     app.include_router(build_graphql(reader, registry, settings.graphql))
-    app.include_router(writing.build_router(service, registry), dependencies=[Depends(schema.check)])
+    queue = parts.streams.queue if parts.streams else None
+    schemas = GraphSchemas(parts.driver, settings.neo4j.database)
+    for router in (writing.build_router(parts.service, registry, queue), schema_registry.build_router(schemas)):
+        app.include_router(router, dependencies=[Depends(parts.schema.check)])
     app.add_api_route("/", _home, include_in_schema=False)
     _guard(app, settings)
     _answer_errors(app, settings)
     return app
+
+
+def create_consumer(settings: Settings) -> FastAPI:
+    """
+    The consumer job, with `/metrics` and `/health` of its own.
+
+    Raises:
+        ConfigError: No Kafka is configured, or the model file cannot be used.
+    """
+    if not settings.kafka.bootstrap:
+        raise ConfigError("no Kafka to consume from: set KAFKA_BOOTSTRAP to host:port of a broker")
+    parts = Parts(settings)
+
+    async def ready() -> dict[str, str]:
+        await parts.check()
+        assert parts.streams is not None  # noqa: S101  Kafka is configured
+        await parts.streams.broker.check()
+        return {"neo4j": "ok", "kafka": "ok"}
+
+    app = FastAPI(
+        title="graphsvc consume",
+        version=version("graphsvc"),
+        lifespan=lambda _: parts.running(consume=True),
+        openapi_url=None,
+    )
+    app.include_router(health.build_router(ready))
+    _answer_errors(app, settings)
+    return app
+
+
+class Parts:
+    """What the service and a consumer have in common, from their settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        kafka = settings.kafka
+        self.registry = load_registry(settings.model.file)
+        self.driver = open_neo4j(settings.neo4j)
+        self.reader = Reader(self.driver, settings.neo4j.database, settings.graphql.query_timeout_s, self.registry)
+        self.service = IngestService(
+            self.driver,
+            self.registry,
+            settings.neo4j,
+            settings.ingest,
+            settings.limits,
+            change_log=bool(kafka.bootstrap) and kafka.change_log,
+        )
+        self.schema = Schema(self.driver, settings.neo4j.database)
+        self.streams = Streams(settings, self.driver, self.registry, self.service) if kafka.bootstrap else None
+
+    async def check(self) -> None:
+        """
+        Return if Neo4j can be used.
+
+        Raises:
+            StoreUnavailable: It does not answer, or its schema is not up to date.
+        """
+        await self.schema.check()
+        await self.reader.ping()
+
+    @asynccontextmanager
+    async def running(self, *, consume: bool) -> AsyncIterator[None]:
+        """Open everything; with Kafka, relay the change log, and consume if wanted."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.driver)
+            later = asyncio.create_task(self.schema.keep_trying())
+            stack.push_async_callback(_cancelled, later)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.schema.tried.wait(), START_WAIT_S)
+            if self.streams is not None:
+                await stack.enter_async_context(self.streams.running(self.schema.ready, consume=consume))
+            yield
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _kafka_state(streams: Streams | None) -> dict[str, str]:
+    """What `/health` says of Kafka, without which everything but asynchronous writes goes on."""
+    if streams is None:
+        return {}
+    try:
+        await streams.broker.check()
+    except BrokerUnavailable as error:
+        return {"kafka": str(error)}
+    return {"kafka": "ok"}
 
 
 class Schema:
@@ -97,6 +187,7 @@ class Schema:
         self._database = database
         self._missing: str | None = "Neo4j has not answered yet"
         self.tried = asyncio.Event()
+        self._done = asyncio.Event()
 
     async def check(self) -> None:
         """
@@ -107,6 +198,10 @@ class Schema:
         """
         if self._missing is not None:
             raise StoreUnavailable(self._missing)
+
+    async def ready(self) -> None:
+        """Wait until the schema is up to date."""
+        await self._done.wait()
 
     async def keep_trying(self) -> None:
         """Return when a try has succeeded; `tried` is set after the first one."""
@@ -124,6 +219,7 @@ class Schema:
             log.warning("schema not migrated; trying again", reason=str(error))
         else:
             self._missing = None
+            self._done.set()
             for name in done:
                 log.info("schema migrated", migration=name)
 
@@ -153,6 +249,7 @@ async def _home() -> Response:
 def _guard(app: FastAPI, settings: Settings) -> None:
     """What may come in: bodies within the limit, from callers that name this host, with the token if one is set."""
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.limits.body_bytes)
+    app.add_middleware(GzipBodies, limit=settings.limits.body_bytes)
     app.add_middleware(LengthGuard, limit=settings.limits.body_bytes)
     if settings.http.token:
         app.add_middleware(TokenGuard, token=settings.http.token.get_secret_value())
@@ -167,8 +264,8 @@ def _answer_errors(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(GraphsvcError)
     async def _ours(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, GraphsvcError)  # noqa: S101  registered for it
-        if isinstance(exc, StoreUnavailable):
-            log.error("neo4j unavailable", path=request.url.path, reason=str(exc))
+        if isinstance(exc, Unavailable):
+            log.error(type(exc).__name__, path=request.url.path, reason=str(exc))
         return error_answer(exc)
 
     @app.exception_handler(RequestValidationError)

@@ -1,4 +1,4 @@
-"""`graphsvc up | serve | load | migrate`: the program's words, and the composition root of everything but HTTP."""
+"""The command line `graphsvc`: the program's words, and the composition root of everything but HTTP."""
 
 import asyncio
 import gc
@@ -10,7 +10,9 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,12 +23,13 @@ from neo4j.exceptions import ClientError
 from pydantic import SecretStr
 from rich.console import Console
 
-from graphsvc.app import create_app, open_neo4j
+from graphsvc.app import create_app, create_consumer, open_neo4j
 from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import ConfigError, GraphsvcError, StoreUnavailable
 from graphsvc.graph.migrate import migrate as run_migrations
 from graphsvc.graph.registry import load_registry
 from graphsvc.load import load as load_files
+from graphsvc.shell import Service, entity_table, lineage_trees, search_table, warn_if_cut
 
 if TYPE_CHECKING:
     from graphsvc.local.stack import LocalStack
@@ -45,6 +48,8 @@ DataDir = Annotated[Path, typer.Option("--data-dir", help="Where data, logs and 
 Model = Annotated[
     Path | None, typer.Option("--model", help="YAML file that adds entity types, aspects, relationships.")
 ]
+Url = Annotated[str | None, typer.Option(help="Address of the service; default: the one that runs from --data-dir.")]
+Token = Annotated[str | None, typer.Option(envvar="GRAPHSVC_HTTP__TOKEN", help="The service's token, if it has one.")]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on; default 8080.")]
 
@@ -74,17 +79,17 @@ def up(  # noqa: PLR0913, PLR0917  options of the command line
 ) -> None:
     """Start a private Neo4j and graphsvc, and print what to open. Ctrl-C stops both.
 
-    With NEO4J_URI set, that server is used and none is started. Needs the extra `graphsvc[local]`.
+    With --kafka, a private Kafka too, whose proposals are applied and on which every change is announced.
+
+    With NEO4J_URI set, that server is used and no Neo4j is started. Needs the extra `graphsvc[local]`.
     """
     settings = _settings(host, port, model)
     own = "NEO4J_URI" in os.environ or "GRAPHSVC_NEO4J__URI" in os.environ
-    if own and kafka:
-        raise ConfigError("--kafka starts Kafka beside a private Neo4j; with NEO4J_URI set there is none")
     with ExitStack() as stack:
         _stop_by_signal()
-        local = None if own else stack.enter_context(_local_stack(data_dir, kafka=kafka))
+        local = None if own and not kafka else stack.enter_context(_local_stack(data_dir, store=not own, kafka=kafka))
         if local is not None:
-            settings = _with_neo4j(settings, local.endpoints)
+            settings = _with_local(settings, local.endpoints)
         settings = _with(settings, "http", port=_port(settings, chosen=port is not None))
         failed = _serve(settings, local, data_dir, load or [])
     raise typer.Exit(1 if failed else 0)
@@ -94,9 +99,23 @@ def up(  # noqa: PLR0913, PLR0917  options of the command line
 def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
     """Run the service alone, against the Neo4j that NEO4J_URI (NEO4J_USER, NEO4J_PASSWORD, NEO4J_DATABASE) names."""
     settings = _settings(host, port, model)
-    server = _server(settings)
+    server = _server(lambda: create_app(settings))
     _check_neo4j(settings)
     with bind(settings.http.host, settings.http.port) as listening:
+        server.run(sockets=[listening])
+    raise typer.Exit(0 if server.started else 1)
+
+
+@app.command()
+def consume(model: Model = None) -> None:
+    """Apply what comes in on Kafka's proposal topics. Any number may run: they share the partitions.
+
+    Needs KAFKA_BOOTSTRAP and NEO4J_URI. Serves /health and /metrics on GRAPHSVC_KAFKA__METRICS_PORT (9464).
+    """
+    settings = _settings(None, None, model)
+    server = _server(lambda: create_consumer(settings))
+    _check_neo4j(settings)
+    with bind(settings.kafka.metrics_host, settings.kafka.metrics_port) as listening:
         server.run(sockets=[listening])
     raise typer.Exit(0 if server.started else 1)
 
@@ -119,6 +138,72 @@ def load(
     registry = load_registry(model)
     if not load_files(files, url or _running_url(data_dir), token, registry, console):
         raise typer.Exit(1)
+
+
+class LineageFormat(StrEnum):
+    """How `graphsvc lineage` prints."""
+
+    TREE = "tree"
+    JSON = "json"
+    CSV = "csv"
+    DOT = "dot"
+    MERMAID = "mermaid"
+    SVG = "svg"
+
+
+@app.command()
+def get(
+    urn: Annotated[str, typer.Argument(help="An entity's URN.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002  a flag
+    url: Url = None,
+    token: Token = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Show an entity with all its aspects."""
+    answer = Service(url or _running_url(data_dir), token).entity(urn)
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        console.print(entity_table(answer))
+
+
+@app.command()
+def lineage(  # noqa: PLR0913, PLR0917  options of the command line
+    urn: Annotated[str, typer.Argument(help="URN of an entity, or of a column.")],
+    upstream: Annotated[bool, typer.Option("--upstream", help="Where its data comes from.")] = False,  # noqa: FBT002  a flag
+    downstream: Annotated[bool, typer.Option("--downstream", help="Where it goes to; the default.")] = False,  # noqa: FBT002  a flag
+    hops: Annotated[int, typer.Option(min=1, help="How far.")] = 3,
+    fold: Annotated[bool, typer.Option("--fold", help="Leave jobs out.")] = False,  # noqa: FBT002  a flag
+    removed: Annotated[bool, typer.Option("--removed", help="Show soft-deleted entities too.")] = False,  # noqa: FBT002  a flag
+    form: Annotated[LineageFormat, typer.Option("--format", help="How to print.")] = LineageFormat.TREE,
+    url: Url = None,
+    token: Token = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Show what an entity is made from, or what is made from it; with both flags, both."""
+    direction = "both" if upstream and downstream else "upstream" if upstream else "downstream"
+    wanted = "json" if form is LineageFormat.TREE else form.value
+    answer = Service(url or _running_url(data_dir), token).lineage(
+        urn, direction=direction, hops=hops, fold=str(fold).lower(), removed=str(removed).lower(), format=wanted
+    )
+    if form is not LineageFormat.TREE:
+        typer.echo(answer.content, nl=False)
+        return
+    for tree in lineage_trees(answer.json()):
+        console.print(tree, soft_wrap=True)
+    warn_if_cut(answer.json(), errors)
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    count: Annotated[int, typer.Option(min=1, help="Results at most.")] = 20,
+    url: Url = None,
+    token: Token = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Find entities by text."""
+    console.print(search_table(Service(url or _running_url(data_dir), token).search(text, count)))
 
 
 @app.command()
@@ -173,21 +258,23 @@ def _with(settings: Settings, section: str, **values: Any) -> Settings:
     return settings.model_copy(update={section: changed})
 
 
-def _with_neo4j(settings: Settings, endpoints: Any) -> Settings:
+def _with_local(settings: Settings, endpoints: Any) -> Settings:
+    if endpoints.kafka_bootstrap is not None:
+        settings = _with(settings, "kafka", bootstrap=endpoints.kafka_bootstrap)
     if endpoints.bolt_uri is None:
         return settings
     password = SecretStr(endpoints.password)
     return _with(settings, "neo4j", uri=endpoints.bolt_uri, user=endpoints.user, password=password, database="neo4j")
 
 
-def _local_stack(data_dir: Path, *, kafka: bool) -> "LocalStack":
+def _local_stack(data_dir: Path, *, store: bool, kafka: bool) -> "LocalStack":
     try:
         from graphsvc.local.stack import LocalStack  # noqa: PLC0415  needs the extra [local], `serve` does not
     except ModuleNotFoundError as exc:
         raise ConfigError(
             f"{exc.name} is missing: install graphsvc[local] to start a private Neo4j, or set NEO4J_URI to use another"
         ) from exc
-    return LocalStack(data_dir, kafka=kafka, console=errors, train=True)
+    return LocalStack(data_dir, store=store, kafka=kafka, console=errors, train=True)
 
 
 def _stop_by_signal() -> None:
@@ -210,7 +297,7 @@ def _port(settings: Settings, *, chosen: bool) -> int:
 
 def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files: list[Path]) -> bool:
     """Run the service until it is told to stop, or a part of it ends; True when something went wrong."""
-    server = _server(settings)
+    server = _server(lambda: create_app(settings, consume=bool(settings.kafka.bootstrap)))
     _check_neo4j(settings)
     token = settings.http.token.get_secret_value() if settings.http.token else None
     host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
@@ -262,12 +349,12 @@ def ease_collection() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def _server(settings: Settings) -> uvicorn.Server:
+def _server(build: Callable[[], Any]) -> uvicorn.Server:
     _log_as_lines()
-    app = create_app(settings)
+    service = build()
     ease_collection()
     config = uvicorn.Config(
-        app,
+        service,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -324,15 +411,15 @@ def _started(server: uvicorn.Server) -> bool:
 
 def _announce(settings: Settings, url: str, local: "LocalStack | None") -> None:
     lines = {"GraphiQL": f"{url}/graphql", "REST docs": f"{url}/docs", "DataHub's clients": f"server: {url}"}
-    if local is None:
+    endpoints = None if local is None else local.endpoints
+    if endpoints is None or endpoints.bolt_uri is None:
         lines["Neo4j"] = settings.neo4j.uri
     else:
-        endpoints = local.endpoints
         lines["Neo4j Browser"] = f"{endpoints.http_url}/browser/"
         lines["  connect to"] = endpoints.bolt_uri
         lines["  login"] = f"{endpoints.user} / {endpoints.password}"
-        if endpoints.kafka_bootstrap:
-            lines["Kafka"] = endpoints.kafka_bootstrap
+    if endpoints is not None and endpoints.kafka_bootstrap:
+        lines["Kafka"] = endpoints.kafka_bootstrap
     console.print("\ngraphsvc is ready", style="bold green")
     for name, text in lines.items():
         console.print(f"  {name:<20}{text}", highlight=False, markup=False, soft_wrap=True)

@@ -8,11 +8,14 @@ GraphsvcError
   + UnknownAspect
   + AspectNotAllowed
   + BadValue
+  + Undecodable                            a Kafka record that is no proposal at all
   + Unsupported        422  dead-letter  a change type that graphsvc does not apply (yet)
 + Conflict             409  dead-letter  the caller expected another state (CREATE of what exists …)
 + PreconditionFailed   412  dead-letter  an If-… header of the proposal does not hold
 + BadRequest           400  dead-letter  the request around the proposals is malformed
 + NotFound             404  dead-letter  the thing asked for does not exist
+  + SchemaNotFound                       … in the schema registry
++ BadSchema            422  dead-letter  the schema registry cannot take this schema
 + UnsupportedMediaType 415  dead-letter  the body does not call itself JSON
 + TooLarge             413  dead-letter  a limit on size was passed
 + Unauthorized         401  dead-letter  no token, or a wrong one
@@ -69,6 +72,10 @@ class BadValue(BadProposal):
     """The aspect's value is not well-formed JSON, or not of the aspect's shape."""
 
 
+class Undecodable(BadProposal):
+    """A Kafka record that does not decode: no value, a wrong frame, an unknown or unsafe schema, broken Avro …."""
+
+
 class Unsupported(BadProposal):
     """A change type or content type that graphsvc does not apply."""
 
@@ -98,6 +105,21 @@ class NotFound(GraphsvcError):
     """The thing asked for does not exist."""
 
     status = 404
+    fate = "dead-letter"
+
+
+class SchemaNotFound(NotFound):
+    """The schema registry has no such subject (40401), version (40402) or schema (40403): Confluent's codes."""
+
+    def __init__(self, message: str, code: Literal[40401, 40402, 40403]) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class BadSchema(GraphsvcError):
+    """A schema that is not Avro, not well-formed, or over the limit."""
+
+    status = 422
     fate = "dead-letter"
 
 

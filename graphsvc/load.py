@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from graphsvc.errors import BadRequest, GraphsvcError, StoreUnavailable
 from graphsvc.graph.registry import Registry
+from graphsvc.ingest.proposal import PROPOSAL
 from graphsvc.ingest.snapshot import Item, proposals_of_file
 
 BATCH = 200
@@ -84,7 +85,7 @@ def load(  # noqa: PLR0913  one word per thing it needs
                 failures.append(f"{place}: {item}")
                 continue
             try:
-                good.append((place, orjson.dumps(item.model_dump(by_alias=True, exclude_none=True))))
+                good.append((place, orjson.dumps(PROPOSAL.dump_python(item, by_alias=True, exclude_none=True))))
             except TypeError as exc:
                 failures.append(f"{place}: {exc}")
     landed = changed = 0

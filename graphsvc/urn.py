@@ -14,8 +14,8 @@ from graphsvc.errors import BadUrn
 # A key of Neo4j's range index (URN, aspect, version …) holds some 8 kB. DataHub's own limit is 512.
 MAX_URN_BYTES = 7_000
 PREFIX = "urn:li:"
-_HEAD = re.compile(r"urn:li:([A-Za-z][A-Za-z0-9_]*):(.+)", re.DOTALL)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_DELIMITER = re.compile(r"[(),]")
 
 
 class Urn(NamedTuple):
@@ -44,16 +44,17 @@ def split_tuple(text: str) -> tuple[str, ...]:
         return tuple(text.split(","))
     parts: list[str] = []
     depth = start = 0
-    for index, char in enumerate(text):
+    for found in _DELIMITER.finditer(text):
+        char = found[0]
         if char == "(":
             depth += 1
         elif char == ")":
             depth -= 1
             if depth < 0:
                 raise ValueError("parentheses do not match")
-        elif char == "," and depth == 0:
-            parts.append(text[start:index])
-            start = index + 1
+        elif depth == 0:
+            parts.append(text[start : found.start()])
+            start = found.end()
     if depth:
         raise ValueError("parentheses do not match")
     parts.append(text[start:])
@@ -63,16 +64,17 @@ def split_tuple(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=65_536)
 def _parse(text: str) -> Urn | str:
     """The parsed URN, or why it is none."""
-    if _FORBIDDEN.search(text):
+    # No forbidden character is printable, and most URNs are: the expensive search is for the others.
+    if not text.isprintable() and _FORBIDDEN.search(text):
         return "holds a control character or half a surrogate pair"
     if 4 * len(text) > MAX_URN_BYTES and len(text.encode()) > MAX_URN_BYTES:
         return f"longer than {MAX_URN_BYTES} bytes"
     if text != text.strip():
         return "starts or ends with white space"
-    head = _HEAD.fullmatch(text)
-    if head is None:
+    entity_type, _, key = text[len(PREFIX) :].partition(":")
+    named = entity_type.isascii() and entity_type.isidentifier() and not entity_type.startswith("_")
+    if not (text.startswith(PREFIX) and named and key):
         return "the form is urn:li:<entity type>:<id>"
-    entity_type, key = head.groups()
     if not key.startswith("("):
         return Urn(text, entity_type, (key,))
     if not key.endswith(")"):

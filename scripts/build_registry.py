@@ -3,7 +3,7 @@ Write graphsvc's model registry from the aspect schemas that acryl-datahub ships
 
 Run by `make registry`, with the interpreter of the environment in which acryl-datahub is installed:
 
-    python scripts/build_registry.py graphsvc/graph/registry
+    python scripts/build_registry.py graphsvc/graph/registry graphsvc/ingest/schemas
 
 Reads `datahub/metadata/schemas/*.avsc` (one Avro schema an aspect, with DataHub's annotations kept on its records and
 fields) and writes three files, one line an entry, so that a new version of the model shows as a readable diff:
@@ -11,6 +11,9 @@ fields) and writes three files, one line an entry, so that a new version of the 
     entities.json  entity type -> key aspect, key fields, category, allowed aspects
     aspects.json   aspect -> record, timeseries or versioned, relationships, searchable fields
     records.json   record -> fields with their types, for checking values
+
+and, to a second folder, the Avro schemas of the records that graphsvc puts on Kafka, without documentation and
+annotations: what is in `KAFKA_RECORDS`, and `FailedMetadataChangeProposal`, which the package does not hold.
 
 An annotation is either on a field (one object) or a map from relative paths to objects, where `*` stands for "each
 item". Where an outer field annotates a path into a nested record, the nested record's own annotation of that path does
@@ -49,6 +52,10 @@ KEPT = {
         "fieldNameAliases",
     ),
 }
+
+KAFKA_RECORDS = ("MetadataChangeProposal", "MetadataChangeLog", "PlatformEvent")
+# What a reader of Avro data goes by.
+AVRO_KEYS = ("type", "name", "namespace", "default", "aliases", "fields", "items", "values", "symbols", "size")
 
 
 def schema_folder() -> Path:
@@ -236,11 +243,57 @@ def lines(entries: Json) -> str:
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
-def main(target: Path) -> None:
+def bare(schema: Any) -> Any:
+    """An Avro schema with nothing in it but what readers go by."""
+    if isinstance(schema, list):
+        return [bare(member) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = ("default", "name", "namespace", "aliases", "symbols", "size")
+    return {k: schema[k] if k in plain else bare(schema[k]) for k in AVRO_KEYS if k in schema}
+
+
+def dead_letter(proposal: Json) -> Json:
+    """
+    DataHub's FailedMetadataChangeProposal, and behind it what is needed to send the record again.
+
+    `metadataChangeProposal` brings the definition of KafkaAuditHeader with it, so it is first written in `auditHeader`.
+    """
+    audit, *fields = proposal["fields"]
+    header = next(member["name"] for member in audit["type"] if member != "null")
+    space = next(member["namespace"] for member in audit["type"] if member != "null")
+    inner = {**proposal, "fields": [{**audit, "type": ["null", f"{space}.{header}"]}, *fields]}
+    text = {"type": "string", "default": ""}
+    return {
+        "type": "record",
+        "name": "FailedMetadataChangeProposal",
+        "namespace": proposal["namespace"],
+        "fields": [
+            audit,
+            {"name": "metadataChangeProposal", "type": inner},
+            {"name": "error", "type": "string"},
+            {"name": "errorType", **text},
+            {"name": "topic", **text},
+            {"name": "partition", "type": "int", "default": -1},
+            {"name": "offset", "type": "long", "default": -1},
+            {"name": "key", "type": ["null", "bytes"], "default": None},
+            {"name": "original", "type": ["null", "bytes"], "default": None},
+        ],
+    }
+
+
+def kafka_schemas(folder: Path) -> Json:
+    found = {name: bare(json.loads((folder / f"{name}.avsc").read_text())) for name in KAFKA_RECORDS}
+    return found | {"FailedMetadataChangeProposal": dead_letter(found["MetadataChangeProposal"])}
+
+
+def main(target: Path, schemas: Path) -> None:
     for name, entries in zip(("entities", "aspects", "records"), build(schema_folder()), strict=True):
         (target / f"{name}.json").write_text(lines(entries))
         print(f"{name}: {len(entries)}")
+    for name, schema in kafka_schemas(schema_folder()).items():
+        (schemas / f"{name}.avsc").write_text(json.dumps(schema, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

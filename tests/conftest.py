@@ -16,6 +16,7 @@ import docker.errors
 import orjson
 import pytest
 from neo4j import AsyncDriver
+from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.neo4j import Neo4jContainer
 
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
@@ -30,6 +31,7 @@ from graphsvc.local.stack import LocalStack
 
 ROOT = Path(__file__).parents[1]
 NEO4J_IMAGE = "neo4j:2026.08.1-community"
+KAFKA_IMAGE = "confluentinc/cp-kafka:7.6.0"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,20 @@ def neo4j_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServ
         with LocalStack(tmp_path_factory.mktemp("neo4j")) as stack:
             endpoints = stack.endpoints
             yield Neo4jServer(endpoints.bolt_uri, endpoints.user, endpoints.password)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker: from KAFKA_BOOTSTRAP if it is set, else from testcontainers, else from `graphsvc/local`."""
+    if bootstrap := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield bootstrap
+    elif docker_answers():
+        with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
+            yield container.get_bootstrap_server()
+    else:
+        with LocalStack(tmp_path_factory.mktemp("kafka"), store=False, kafka=True) as stack:
+            assert stack.endpoints.kafka_bootstrap is not None
+            yield stack.endpoints.kafka_bootstrap
 
 
 @pytest.fixture(scope="session")

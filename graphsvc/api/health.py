@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from graphsvc.http import JSONAnswer
 
@@ -34,19 +35,27 @@ def config() -> dict[str, Any]:
     }
 
 
-def build_router(check: Callable[[], Awaitable[None]]) -> APIRouter:
-    """
-    Health and configuration.
-
-    Args:
-        check: Returns if the service can answer; raises StoreUnavailable with the reason if it cannot.
-    """
+def build_config_router() -> APIRouter:
+    """`/config`."""
     router = APIRouter(tags=["service"])
 
     @router.get("/config", summary="What this server can do, for DataHub's clients")
     async def get_config() -> Response:
         """See WIRE.md 1.2 for how the clients read it."""
         return JSONAnswer(config())
+
+    return router
+
+
+def build_router(check: Callable[[], Awaitable[dict[str, str]]]) -> APIRouter:
+    """
+    Health and metrics of a process.
+
+    Args:
+        check: Gives the state of what the process needs, if it can do its work; raises Unavailable with the reason if
+            it cannot.
+    """
+    router = APIRouter(tags=["service"])
 
     @router.get("/health/live", summary="The process runs")
     async def live() -> Response:
@@ -56,8 +65,12 @@ def build_router(check: Callable[[], Awaitable[None]]) -> APIRouter:
     @router.get("/health/ready", summary="The service can answer")
     @router.get("/health", summary="The service can answer", include_in_schema=False)
     async def ready() -> Response:
-        """200 when Neo4j answers a query and its schema is up to date, else 503 with the reason."""
-        await check()
-        return JSONAnswer({"status": "ok", "neo4j": "ok"})
+        """200 when the process can do its work, with the state of Neo4j and Kafka; else 503 with the reason."""
+        return JSONAnswer({"status": "ok", **await check()})
+
+    @router.get("/metrics", summary="Counters for Prometheus")
+    async def metrics() -> Response:
+        """Prometheus's text format: what this process has done, and how far it is behind."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

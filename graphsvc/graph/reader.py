@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
 
 from neo4j import READ_ACCESS, AsyncDriver, Query
@@ -142,7 +143,8 @@ class Walk:
         hops: How far, from 0 to `MAX_HOPS`.
         max_nodes: Nodes at most, the start not counted; the nearest are kept.
         types: Relationships to follow, under the model's names or their mirrors'; others match nothing. None for all.
-        with_edges: Also bring the edges between the nodes; about twice the work.
+        with_edges: Also bring the edges between the nodes; two to three times the work.
+        with_details: Also bring the edges' aspects, `via` and times, a third of the edges' work; else they are None.
     """
 
     urn: str
@@ -151,6 +153,7 @@ class Walk:
     max_nodes: int
     types: frozenset[str] | None = None
     with_edges: bool = True
+    with_details: bool = True
 
 
 class LineageNode(NamedTuple):
@@ -194,24 +197,57 @@ class LineageEdge(NamedTuple):
         return self.downstream if self.points_down else self.upstream
 
 
+class NodeColumns(NamedTuple):
+    """The nodes of an answer in columns, which are named as `LineageNode` names its values."""
+
+    urn: Sequence[str]
+    name: Sequence[str]
+    distance: Sequence[int]
+    removed: Sequence[bool]
+    referenced_only: Sequence[bool]
+
+
+class EdgeColumns(NamedTuple):
+    """The edges of an answer in columns, which are named as `LineageEdge` names its values."""
+
+    upstream: Sequence[str] = ()
+    downstream: Sequence[str] = ()
+    type: Sequence[str] = ()
+    points_down: Sequence[bool] = ()
+    aspect: Sequence[str | None] = ()
+    via: Sequence[str | None] = ()
+    created_on: Sequence[int | None] = ()
+    updated_on: Sequence[int | None] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """
-    The answer of one walk.
+    The answer of one walk, in columns: it may have tens of thousands of rows.
 
     Attributes:
         start: Where it began; its distance is 0.
-        nodes: Every other node, the nearest first, then by URN.
-        edges: Every lineage edge between these nodes and the start, in the nodes' order; empty if not asked for.
+        node_columns: Every other node, the nearest first, then by URN.
+        edge_columns: Every lineage edge between these nodes and the start, in the nodes' order; empty if not asked for.
         limited: More nodes were within the hops than the limit on nodes let through.
         more_hops: Lineage goes on behind the last hop; None if edges were not asked for.
     """
 
     start: LineageNode
-    nodes: tuple[LineageNode, ...]
-    edges: tuple[LineageEdge, ...]
+    node_columns: NodeColumns
+    edge_columns: EdgeColumns
     limited: bool
     more_hops: bool | None
+
+    @property
+    def nodes(self) -> tuple[LineageNode, ...]:
+        """The nodes one by one."""
+        return tuple(map(LineageNode._make, zip(*self.node_columns, strict=True)))
+
+    @property
+    def edges(self) -> tuple[LineageEdge, ...]:
+        """The edges one by one."""
+        return tuple(map(LineageEdge._make, zip(*self.edge_columns, strict=True)))
 
 
 class Reader:
@@ -233,6 +269,10 @@ class Reader:
     async def ping(self) -> None:
         """Return if Neo4j answers a query."""
         await self._read(query("read/ping"))
+
+    async def value_of(self, text: LiteralString, **parameters: Any) -> Any:
+        """The one value of the one row of a query from `cypher/read/`, for the readers beside this one."""
+        return await self._read(text, **parameters)
 
     async def entities(self, urns: Iterable[str]) -> dict[str, EntityRow]:
         """The entities that have a node, by URN."""
@@ -342,18 +382,15 @@ class Reader:
             names, hops, with_edges = self._lineage, 0, False
         file = f"read/lineage_{walk.flow}" + ("_edges" if with_edges else "")
         text = query(file, types="|".join(sorted(names))).replace("*0..20", "*0.." + _HOPS[hops])
-        columns = await self._read(text, urn=walk.urn, limit=walk.max_nodes + 2)
-        found = list(map(LineageNode._make, zip(*columns[:5], strict=True)))
-        if not found:
+        details = {"details": walk.with_details} if with_edges else {}
+        columns = await self._read(text, urn=walk.urn, limit=walk.max_nodes + 2, **details)
+        if not columns[0]:
             return None
-        if not with_edges:
-            found.sort(key=_nearest_first)
-        limited = len(found) > walk.max_nodes + 1
-        kept = found[: walk.max_nodes + 1]
-        if not with_edges:
-            return Lineage(kept[0], tuple(kept[1:]), (), limited, more_hops=None)
-        edges, more = _edges(kept, columns[5:], walk.flow, hops)
-        return Lineage(kept[0], tuple(kept[1:]), edges, limited, more)
+        limited = len(columns[0]) > walk.max_nodes + 1
+        nodes = _nodes(columns[:5], walk.max_nodes + 1, in_order=with_edges)
+        edges, more = _edges(nodes, columns[5:], walk.flow, hops) if with_edges else (EdgeColumns(), None)
+        start = LineageNode._make(column[0] for column in nodes)
+        return Lineage(start, NodeColumns._make(column[1:] for column in nodes), edges, limited, more)
 
     def _walked(self, types: Collection[str] | None) -> frozenset[str]:
         if types is None:
@@ -375,9 +412,27 @@ class Reader:
                 raise
 
 
-def _nearest_first(node: LineageNode) -> tuple[int, str]:
-    """The order of nodes in an answer; Python sorts URNs faster than Neo4j."""
-    return node.distance, node.urn
+def _nodes(columns: Sequence[Sequence[Any]], size: int, *, in_order: bool) -> NodeColumns:
+    """
+    The nodes, the nearest first, then by URN.
+
+    Args:
+        columns: As `read/lineage_*` brings them.
+        size: Nodes to keep.
+        in_order: They are in order; else only by distance. Python sorts URNs faster than Neo4j.
+    """
+    urns, names, distances, removed, referenced_only = columns
+    if not in_order:
+        rows = sorted(zip(urns, names, distances, strict=True), key=itemgetter(0))
+        rows.sort(key=itemgetter(2))
+        urns, names, distances = zip(*rows, strict=True)
+    urns = urns[:size]
+    return NodeColumns(urns, names[:size], distances[:size], _flags(urns, removed), _flags(urns, referenced_only))
+
+
+def _flags(urns: Sequence[str], those: Sequence[str]) -> list[bool]:
+    """Whether each URN is one of those, which are few."""
+    return list(map(frozenset(those).__contains__, urns)) if those else [False] * len(urns)
 
 
 def _type_of(urn: str) -> str:
@@ -396,28 +451,25 @@ def _grouped(rows: Iterable[Sequence[Any]], make: Callable[[Sequence[Any]], _Row
     return found
 
 
-def _edges(
-    nodes: Sequence[LineageNode], columns: Sequence[Sequence[Any]], flow: Flow, hops: int
-) -> tuple[tuple[LineageEdge, ...], bool]:
+def _edges(nodes: NodeColumns, columns: Sequence[Sequence[Any]], flow: Flow, hops: int) -> tuple[EdgeColumns, bool]:
     """
     Edges between the nodes, in the nodes' order and then by far end, and whether any leads on behind the last hop.
 
     Args:
-        nodes: What the answer keeps.
+        nodes: What the answer keeps, the start too.
         columns: The edges that lead on in the walk's direction, as `read/lineage_*_edges` brings them.
         flow: The walk's direction.
         hops: The walk's length.
     """
-    known = {node.urn for node in nodes}
-    edges: list[LineageEdge] = []
-    more = False
-    for index, far, kind, down, aspect, via, created, updated in sorted(zip(*columns, strict=True)):
-        if index >= len(nodes):
-            continue
-        near = nodes[index]
-        if far in known:
-            up, to = (far, near.urn) if flow == "up" else (near.urn, far)
-            edges.append(LineageEdge(up, to, kind, down, aspect or None, via or None, created or None, updated or None))
-        elif near.distance == hops:
-            more = True
-    return tuple(edges), more
+    known = frozenset(nodes.urn)
+    given = [column for column in columns if column]  # without details the last four are empty
+    rows = [row for row in sorted(zip(*given, strict=True)) if row[0] < len(known)]
+    inner = [row for row in rows if row[1] in known]
+    more = len(inner) < len(rows) and any(row[1] not in known and nodes.distance[row[0]] == hops for row in rows)
+    if not inner:
+        return EdgeColumns(), more
+    index, far, kind, down, *details = zip(*inner, strict=True)
+    near: Sequence[Any] = [nodes.urn[i] for i in index]
+    up, to = (far, near) if flow == "up" else (near, far)
+    shown = [[value or None for value in column] for column in details] or [[None] * len(inner)] * 4
+    return EdgeColumns(up, to, kind, down, *shown), more

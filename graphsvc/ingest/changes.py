@@ -206,7 +206,7 @@ class Planner:
         if stored == change.text:
             return self._applied(change, 0, changed=False)
         self._describe(change, state)
-        properties = {
+        properties: Row = {
             "value": change.text,
             "createdAt": self._stamp.time,
             "createdBy": self._stamp.actor,
@@ -282,7 +282,7 @@ class Planner:
         return self.operations.added.setdefault(urn, {"urn": urn, "labels": [], "properties": {}, "aspects": []})
 
     def _aspect_node(self, name: str, version: int, value: str, system: Mapping[str, Any]) -> Row:
-        node = {
+        node: Row = {
             "name": name,
             "version": version,
             "value": value,

@@ -1,6 +1,6 @@
 """Pure: one aspect's value -> what it means in the graph, by the registry's paths."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,10 +9,13 @@ from graphsvc.errors import BadValue, TooLarge
 from graphsvc.graph.operations import Row
 from graphsvc.graph.registry import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry
 from graphsvc.graph.registry.keys import key_value, name_in
+from graphsvc.graph.words import name_words, path_words
 from graphsvc.urn import Urn, parse_urn, schema_field_urn
 
 COLUMN_EDGE = "DownstreamOf"
 LONG_LIMIT = 2**63
+SCALARS = (str, bool, float)
+Detail = tuple[str, Path, str]  # name; path within the item; the path's head if the item can only be an object
 
 
 @dataclass(slots=True)
@@ -43,9 +46,15 @@ class Edge:
 def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
     """Properties of a node about which only the URN is known."""
     if entity is None or (len(entity.key_fields) > 1 and len(urn.parts) != len(entity.key_fields)):
-        return {"name": urn.parts[-1]}
+        return _name(urn.parts[-1], urn.parts[-1])
     key = key_value(entity, urn)
-    return {"name": name_in(key, entity), **_projected(entity, entity.key_aspect, key)}
+    name = name_in(key, entity)
+    return {**_name(name, name), **_projected(entity, entity.key_aspect, key)}
+
+
+def _name(name: str, key_name: str) -> Row:
+    """The name, and its words for the full-text index; the key often says more, such as a table's schema."""
+    return {"name": name, "nameWords": name_words(name, key_name)}
 
 
 def node_of(urn: Urn, registry: Registry) -> Row:
@@ -116,33 +125,39 @@ def _declared(owner: Urn, aspect: str, spec: EdgeSpec, value: Mapping[str, Any])
     """Edges of one annotation; details are taken from the list item in which the target stands."""
     prefix, rest, own, path = _item_paths(spec)
     where = f"{aspect}/{path}"
+    lineage = spec.lineage and spec.upstream
     for item in _at(value, prefix, aspect):
-        for target in _at(item, rest, aspect):
-            urn = parse_urn(target, where)
-            details = _details(item, own, aspect)
-            via = details.pop("via", "")
-            if spec.lineage and spec.upstream:
-                details["lineage"] = True
-            yield Edge(spec.name, owner.text, urn.text, via, details)
+        target = _one(item, rest, aspect)
+        if target is None:
+            continue
+        urn = parse_urn(target, where)
+        details = _details(item, own, aspect)
+        via = details.pop("via", "")
+        if lineage:
+            details["lineage"] = True
+        yield Edge(spec.name, owner.text, urn.text, via, details)
 
 
 @lru_cache(maxsize=4096)
-def _item_paths(spec: EdgeSpec) -> tuple[Path, Path, Mapping[str, Path], str]:
+def _item_paths(spec: EdgeSpec) -> tuple[Path, Path, tuple[Detail, ...], str]:
     """
     Split an edge's paths behind the last `*`.
 
     Returns:
-        Where the items are; where the target is in one; where its details are; the whole path as text.
+        Where the items are; where the target is in one; its details; the whole path as text.
     """
     path = spec.path
     cut = len(path) - path[::-1].index("*") if "*" in path else 0
-    own = {name: other[cut:] for name, other in spec.details.items() if other[:cut] == path[:cut]}
-    return path[:cut], path[cut:], own, "/".join(path)
+    rest = path[cut:]
+    own = ((name, other[cut:]) for name, other in spec.details.items() if other[:cut] == path[:cut])
+    return path[:cut], rest, tuple((name, tail, tail[0] if rest and tail else "") for name, tail in own), "/".join(path)
 
 
-def _details(item: Any, paths: Mapping[str, Path], aspect: str) -> dict[str, Any]:
+def _details(item: Any, own: Iterable[Detail], aspect: str) -> dict[str, Any]:
     details: dict[str, Any] = {}
-    for name, path in paths.items():
+    for name, path, head in own:
+        if head and item.get(head) is None:
+            continue  # as most are
         found = _one(item, path, aspect)
         if found is None:
             continue
@@ -207,12 +222,12 @@ def _at(value: Any, path: Path, aspect: str) -> list[Any]:
         try:
             if head == "*":
                 inner = [item for holder in found for item in (holder if type(holder) is list else holder.values())]
+                found = [item for item in inner if item is not None]
             else:
-                inner = [holder.get(head) for holder in found]
+                found = [item for holder in found if (item := holder.get(head)) is not None]
         except AttributeError:
             wanted = "a list or map" if head == "*" else f"an object with {head!r}"
             raise BadValue(f"{aspect}: {wanted} was expected on the way to {'/'.join(path)}") from None
-        found = [item for item in inner if item is not None]
     return found
 
 
@@ -234,11 +249,20 @@ def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str,
     """
     properties = _projected(entity, aspect, value)
     if entity.naming is not None and entity.naming[0] == aspect:
-        named = (_one(value, path, aspect) for path in entity.naming[1])
-        properties["name"] = next((name for name in named if isinstance(name, str) and name), None) or name_in(
-            key_value(entity, urn), entity
-        )
+        key_name = name_in(key_value(entity, urn), entity)
+        properties |= _name(_named(entity.naming[1], value, aspect) or key_name, key_name)
+    if "fieldPaths" in properties:
+        paths = properties["fieldPaths"]
+        properties["fieldWords"] = path_words(map(str, paths)) if isinstance(paths, list) else None
     return properties
+
+
+def _named(paths: Iterable[Path], value: Mapping[str, Any], aspect: str) -> str | None:
+    for path in paths:
+        name = _one(value, path, aspect)
+        if isinstance(name, str) and name:
+            return name
+    return None
 
 
 def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
@@ -268,17 +292,19 @@ def _one(value: Any, path: Path, aspect: str) -> Any:
     Raises:
         BadValue: A part of the path meets a value of another shape.
     """
-    for head in path:
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            raise BadValue(f"{aspect}: an object with {head!r} was expected on the way to {'/'.join(path)}")
-        value = value.get(head)
+    head = ""
+    try:
+        for head in path:
+            if value is None:
+                return None
+            value = value.get(head)
+    except AttributeError:
+        raise BadValue(f"{aspect}: an object with {head!r} was expected on the way to {'/'.join(path)}") from None
     return value
 
 
 def _storable(item: Any) -> bool:
-    return isinstance(item, str | bool | float) or (isinstance(item, int) and -LONG_LIMIT <= item < LONG_LIMIT)
+    return isinstance(item, SCALARS) or (isinstance(item, int) and -LONG_LIMIT <= item < LONG_LIMIT)
 
 
 def _one_kind(items: list[Any]) -> list[Any]:

@@ -3,44 +3,48 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+
+# Dataclasses with slots instead of models: a batch holds a thousand, at a fifth of a model's memory (an instance
+# dictionary and a set of the fields given), which the processor's cache feels.
+WIRE = ConfigDict(extra="ignore", populate_by_name=True, alias_generator=to_camel)
 
 
-class GenericAspect(BaseModel):
+@dataclass(slots=True, config=WIRE)
+class GenericAspect:
     """An aspect's value: JSON as text in `value` (DataHub's wire form), or as an object in `json` (its file form)."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
-
-    value: str | bytes | None = Field(None, description="The aspect as JSON text.")
-    json_: Any = Field(None, alias="json", description="The aspect as an object; used when `value` is absent.")
-    content_type: str = Field("application/json", alias="contentType")
+    value: str | bytes | None = Field(default=None, description="The aspect as JSON text.")
+    json_: Any = Field(default=None, alias="json", description="The aspect as an object; used when `value` is absent.")
+    content_type: str = "application/json"
 
 
-class Proposal(BaseModel):
+@dataclass(slots=True, config=WIRE)
+class Proposal:
     """One change to one aspect of one entity, as DataHub's clients write it."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
-
-    entity_type: str | None = Field(None, alias="entityType", description="Entity type; the URN's own if absent.")
-    entity_urn: str | None = Field(None, alias="entityUrn")
+    entity_type: str | None = Field(default=None, description="Entity type; the URN's own if absent.")
+    entity_urn: str | None = None
     entity_key_aspect: GenericAspect | None = Field(
-        None,
-        alias="entityKeyAspect",
-        description="The key as an aspect, from which the URN is made if it is absent.",
+        default=None, description="The key as an aspect, from which the URN is made if it is absent."
     )
-    change_type: str = Field(
-        "UPSERT", alias="changeType", description="UPSERT, CREATE, CREATE_ENTITY, UPDATE or DELETE."
-    )
-    aspect_name: str | None = Field(None, alias="aspectName")
+    change_type: str = Field(default="UPSERT", description="UPSERT, CREATE, CREATE_ENTITY, UPDATE or DELETE.")
+    aspect_name: str | None = None
     aspect: GenericAspect | None = None
     system_metadata: dict[str, Any] | str | None = Field(
-        None,
-        alias="systemMetadata",
+        default=None,
         description="An object; JSON text is taken too, as `datahub put --run-id` sends it.",
+        union_mode="left_to_right",
     )
-    headers: dict[str, str] | None = Field(None, description="Preconditions: If-Version-Match, If-None-Match …")
+    headers: dict[str, str] | None = Field(default=None, description="Preconditions: If-Version-Match, If-None-Match …")
+
+
+# Reads proposals from their JSON (ValidationError says why not), writes them, and knows their schema.
+PROPOSAL: TypeAdapter[Proposal] = TypeAdapter(Proposal)
 
 
 def proposal_of(urn: str, aspect: str, value: Mapping[str, Any], **more: Any) -> Proposal:
     """An UPSERT of one aspect given as an object; `more` are further fields of Proposal by their Python names."""
-    return Proposal.model_validate({"entity_urn": urn, "aspect_name": aspect, "aspect": {"json_": value}, **more})
+    return PROPOSAL.validate_python({"entity_urn": urn, "aspect_name": aspect, "aspect": {"json_": value}, **more})

@@ -1,6 +1,6 @@
 """The doors for writing over HTTP: DataHub's endpoints as its clients call them, and graphsvc's own `/ingest`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,7 +11,8 @@ from graphsvc.errors import BadProposal, BadRequest, GraphsvcError, NotFound
 from graphsvc.graph.registry import Registry
 from graphsvc.http import JSONAnswer, action_route, error_answer, json_body
 from graphsvc.ingest.changes import Answer, Applied
-from graphsvc.ingest.proposal import Proposal
+from graphsvc.ingest.proposal import PROPOSAL, Proposal
+from graphsvc.ingest.queue import Queue, Queued, new_trace, traceparent
 from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import Item, decode_proposal, proposals_of_entity
 
@@ -75,10 +76,17 @@ class IngestAnswer(BaseModel):
     items: list[ItemAnswer]
 
 
-def build_router(service: IngestService, registry: Registry) -> APIRouter:
-    """All writing endpoints."""
+def build_router(service: IngestService, registry: Registry, queue: Queue | None) -> APIRouter:
+    """
+    All writing endpoints.
+
+    Args:
+        service: Applies proposals.
+        registry: The model.
+        queue: Takes asynchronous proposals; without it they are applied at once.
+    """
     router = APIRouter()
-    doors = Doors(service, registry)
+    doors = Doors(service, registry, queue)
     for path, action, endpoint in (
         ("/aspects", "ingestProposal", doors.ingest_proposal),
         ("/aspects", "ingestProposalBatch", doors.ingest_proposal_batch),
@@ -119,29 +127,32 @@ def build_router(service: IngestService, registry: Registry) -> APIRouter:
 class Doors:
     """The endpoints, each: decode, call, encode."""
 
-    def __init__(self, service: IngestService, registry: Registry) -> None:
+    def __init__(self, service: IngestService, registry: Registry, queue: Queue | None) -> None:
         self._service = service
         self._registry = registry
+        self._queue = queue
 
     async def ingest_proposal(self, request: Request) -> Response:
         """
-        Apply one proposal: `{"proposal": {…}, "async": "false"}`. 200 means that Neo4j has committed it.
+        Apply one proposal: `{"proposal": {…}, "async": "false"}`. 200 means that Neo4j has committed it, or, with
+        `"async": "true"` and where Kafka is configured, that the brokers have acknowledged it.
 
         With `action=ingestProposalBatch` the body is `{"proposals": [{…}]}`: the good ones land, and a 4xx names each
         bad one. With `action=getTimeseriesAspectValues` it is a read.
         """
         body = _object(await json_body(request))
         item = decode_proposal(body.get("proposal"))
-        (answer,) = await self._service.ingest([item])
+        trace = new_trace()
+        (answer,) = await self._take([item], body, trace)
         if isinstance(answer, GraphsvcError):
             urn, aspect = _name(item)
             return error_answer(answer, message=f"{urn} {aspect}: {answer}", urn=urn, aspect=aspect)
-        return JSONAnswer({"value": answer.urn})
+        return JSONAnswer({"value": answer.urn}, headers={"traceparent": traceparent(trace)})
 
     async def ingest_proposal_batch(self, request: Request) -> Response:
         """Apply a batch: `{"proposals": [{…}], "async": "true"}`."""
         body = _object(await json_body(request))
-        return await self._apply([decode_proposal(raw) for raw in _list(body, "proposals")])
+        return await self._apply([decode_proposal(raw) for raw in _list(body, "proposals")], body)
 
     async def ingest_entity(self, request: Request) -> Response:
         """
@@ -150,7 +161,8 @@ class Doors:
         With `action=ingestBatch` the body is `{"entities": [{"value": …}]}`; with `action=delete` it is `{"urn": …}`.
         """
         body = _object(await json_body(request))
-        return await self._apply(proposals_of_entity(body.get("entity"), body.get("systemMetadata"), self._registry))
+        items = proposals_of_entity(body.get("entity"), body.get("systemMetadata"), self._registry)
+        return await self._apply(items, body)
 
     async def ingest_entities(self, request: Request) -> Response:
         """Apply MCE snapshots: `{"entities": [{"value": …}], "systemMetadata": [{…}]}`."""
@@ -160,7 +172,7 @@ class Doors:
             systems if isinstance(systems, list) and len(systems) == len(entities) else [systems] * len(entities)
         )
         pairs = zip(entities, per_entity, strict=True)
-        return await self._apply([item for pair in pairs for item in proposals_of_entity(*pair, self._registry)])
+        return await self._apply([item for pair in pairs for item in proposals_of_entity(*pair, self._registry)], body)
 
     async def delete_entity(self, request: Request) -> Response:
         """Delete an entity with all that is known about it: `{"urn": …}`. Who points to it goes on pointing to it."""
@@ -188,8 +200,17 @@ class Doors:
             answer.model_dump(exclude_none=True), status_code=BadProposal.status if answer.refused else 200
         )
 
-    async def _apply(self, items: Sequence[Item]) -> Response:
-        return _batch_answer(items, await self._service.ingest(items))
+    async def _apply(self, items: Sequence[Item], body: Mapping[str, Any]) -> Response:
+        trace = new_trace()
+        answer = _batch_answer(items, await self._take(items, body, trace))
+        answer.headers["traceparent"] = traceparent(trace)
+        return answer
+
+    async def _take(self, items: Sequence[Item], body: Mapping[str, Any], trace: str) -> Sequence[Answer | Queued]:
+        """Apply proposals, or queue them where the request says `async`, which is text on DataHub's wire."""
+        if self._queue is not None and str(body.get("async")).lower() == "true":
+            return await self._queue.put(items, trace)
+        return await self._service.ingest(items)
 
 
 async def _no_such_action(request: Request) -> Response:
@@ -200,7 +221,7 @@ async def _no_such_action(request: Request) -> Response:
 
 def _ingest_schema() -> dict[str, Any]:
     """The body of `/ingest` for OpenAPI; it is decoded item by item, so that a bad one does not cost the others."""
-    schema = Proposal.model_json_schema()
+    schema = PROPOSAL.json_schema()
     aspect = schema.pop("$defs")["GenericAspect"]
     for field in schema["properties"].values():
         field["anyOf"] = [aspect if "$ref" in choice else choice for choice in field.get("anyOf", ())] or None
@@ -232,7 +253,7 @@ def _name(item: Item) -> tuple[str | None, str | None]:
     return (item.entity_urn, item.aspect_name) if isinstance(item, Proposal) else (None, None)
 
 
-def _batch_answer(items: Sequence[Item], answers: Sequence[Answer]) -> Response:
+def _batch_answer(items: Sequence[Item], answers: Sequence[Answer | Queued]) -> Response:
     """200 where all landed; else a 4xx that names each bad one and says how many landed."""
     failures = []
     for index, (item, answer) in enumerate(zip(items, answers, strict=True)):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from graphsvc.errors import BadProposal, GraphsvcError
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest.avro_json import plain
-from graphsvc.ingest.proposal import Proposal, proposal_of
+from graphsvc.ingest.proposal import PROPOSAL, Proposal, proposal_of
 
 PEGASUS = ".pegasus2avro."
 Item = Proposal | GraphsvcError
@@ -19,7 +19,7 @@ def decode_proposal(raw: Any) -> Item:
     if not isinstance(raw, dict):
         return BadProposal("a proposal is a JSON object with entityUrn, aspectName and aspect")
     try:
-        return Proposal.model_validate(raw)
+        return PROPOSAL.validate_python(raw)
     except ValidationError as exc:
         places = (f"{'/'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in exc.errors(include_url=False)[:3])
         return BadProposal(f"not a proposal: {'; '.join(places)}")

@@ -32,7 +32,7 @@ _VERSION = re.compile(r"-?[0-9]{1,18}")
 CHANGE_TYPES = frozenset({"UPSERT", "CREATE", "CREATE_ENTITY", "UPDATE", "DELETE"})
 PRECONDITIONS = frozenset({"if-version-match", "if-none-match"})
 UNSUPPORTED_PRECONDITIONS = frozenset({"if-modified-since", "if-unmodified-since"})
-SYSTEM_TEXTS = frozenset({"runId", "lastRunId", "pipelineName"})
+SYSTEM_TEXTS = ("runId", "lastRunId", "pipelineName")
 JSON_CONTENT_TYPE = "application/json"
 LONG_MAX = 2**63 - 1
 
@@ -258,8 +258,8 @@ def _system(given: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
     observed = system.get("lastObserved", 0)
     if not isinstance(observed, int) or isinstance(observed, bool) or not 0 <= observed <= LONG_MAX:
         raise BadProposal("systemMetadata.lastObserved is not a number of milliseconds")
-    for name in SYSTEM_TEXTS & system.keys():
-        if not isinstance(system[name], str):
+    for name in SYSTEM_TEXTS:
+        if not isinstance(system.get(name, ""), str):
             raise BadProposal(f"systemMetadata.{name} is not a string")
     return system
 

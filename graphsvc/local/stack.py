@@ -29,10 +29,10 @@ POLL_S = 0.2
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the servers of a started stack answer."""
+    """Where the servers of a started stack answer; None for one that was not asked for."""
 
-    bolt_uri: str
-    http_url: str
+    bolt_uri: str | None
+    http_url: str | None
     user: str
     password: str = field(repr=False)
     kafka_bootstrap: str | None
@@ -40,7 +40,7 @@ class Endpoints:
 
 class LocalStack:
     """
-    A private Neo4j, and Kafka where asked for, on one data directory.
+    A private Neo4j, Kafka, or both, on one data directory.
 
     As a context manager it is started on entry and stopped on exit. `wait`, `dead` and `stop` may be called from
     another thread than `start`.
@@ -50,6 +50,7 @@ class LocalStack:
         self,
         data_dir: Path,
         *,
+        store: bool = True,
         kafka: bool = False,
         neo4j_ports: tuple[int, int] = (7687, 7474),
         kafka_port: int = 9092,
@@ -63,7 +64,8 @@ class LocalStack:
 
         Args:
             data_dir: Folder for stores, logs and the password; created where missing, for this user alone.
-            kafka: Start a Kafka too.
+            store: Start a Neo4j.
+            kafka: Start a Kafka.
             neo4j_ports: Bolt and HTTP port to take if they are free; else free ones are chosen, anew each time.
             kafka_port: The same for Kafka.
             memory: Limits of Neo4j.
@@ -73,6 +75,7 @@ class LocalStack:
                 background at the lowest priority (see `aot`). A cache that is there is used in any case.
         """
         self.data_dir = data_dir.absolute()
+        self._with_store = store
         self._with_kafka = kafka
         self._wanted = (*neo4j_ports, kafka_port)
         self._memory = memory or neo4j.Memory()
@@ -111,11 +114,11 @@ class LocalStack:
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = take_lock(self.data_dir / "lock")
-            neo4j_jars = ensure_jars("neo4j", self._jars, self._console)
+            neo4j_jars = ensure_jars("neo4j", self._jars, self._console) if self._with_store else ()
             kafka_jars = ensure_jars("kafka", self._jars, self._console) if self._with_kafka else ()
             password = keep_password(self.password_file, fresh=not self._neo4j_home.joinpath("data").exists())
             self._endpoints = self._start_on_free_ports(neo4j_jars, kafka_jars, password)
-            if self._train:
+            if self._train and self._with_store:
                 self._start_training(neo4j_jars)
         except BaseException:
             self.stop()
@@ -213,6 +216,9 @@ class LocalStack:
         program = java()
         home, logs = self._neo4j_home, self.data_dir / "logs"
         logs.mkdir(exist_ok=True)
+        if not self._with_store:
+            bootstrap = self._start_kafka(program, kafka_jars, ports) if self._with_kafka else None
+            return Endpoints(None, None, neo4j.USER, password, bootstrap)
         neo4j.prepare(home, ports.bolt, ports.http, self._memory, password)
         command = neo4j.command(program, neo4j_jars, home, self._memory, flags)
         store = self._run("Neo4j", command, home, logs / "neo4j.out")

@@ -296,9 +296,16 @@ def test_up_goes_to_another_port_where_its_own_is_taken(tmp_path: Path, environm
     assert answer.json()["noCode"] == "true"
 
 
-def test_up_does_not_start_kafka_beside_ones_own_neo4j(tmp_path: Path, environment: Mapping[str, str]) -> None:
-    """A wish that cannot be met is not ignored."""
-    one_line(run(tmp_path, environment, "up", "--kafka"), "--kafka")
+def test_up_starts_kafka_beside_ones_own_neo4j(tmp_path: Path, environment: Mapping[str, str]) -> None:
+    """Only what was asked for is started; the Neo4j that NEO4J_URI names is used."""
+    with running(tmp_path, environment, "up", "--kafka", "--port", free_port()) as child:
+        child.wait_for("Ctrl-C stops everything")
+        child.stop()
+
+    said = {line.split()[0]: line.split()[-1] for line in child.lines if line.startswith("  ")}
+    assert said["Neo4j"] == environment["NEO4J_URI"]
+    assert said["Kafka"].startswith("127.0.0.1:")
+    assert not (tmp_path / ".graphsvc" / "neo4j").exists()
 
 
 def test_up_with_a_bad_file_stops_and_says_so(tmp_path: Path, environment: Mapping[str, str]) -> None:

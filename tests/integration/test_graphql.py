@@ -368,6 +368,28 @@ async def test_the_quick_way_and_the_usual_way_answer_alike(ask: Ask) -> None:
 
 
 @pytest.mark.usefixtures("filled")
+async def test_edges_say_as_much_as_is_asked_of_them(ask: Ask) -> None:
+    """Times, aspect and `via` are read where one of them is selected, under whatever name and in a fragment too."""
+    text = """
+        query ($urn: String!) { lineage(urn: $urn, direction: DOWNSTREAM) { e: edges { ...ends %s } } }
+        fragment ends on LineageEdge { source type target upstream downstream }
+    """
+
+    bare = (await ask(text % "", urn=B))["data"]["lineage"]["e"]
+    full = (await ask(text % "... { on: updatedOn createdOn aspect via }", urn=B))["data"]["lineage"]["e"]
+
+    details = {edge["type"]: [edge.pop(key) for key in ("aspect", "via", "on", "createdOn")] for edge in full}
+    assert bare == full
+    assert {kind: shown[:2] for kind, shown in details.items()} == {
+        "DownstreamOf": ["upstreamLineage", None],
+        "Consumes": ["dataJobInputOutput", None],
+        "Produces": ["dataJobInputOutput", None],
+    }
+    assert details["DownstreamOf"][2] == 9
+    assert all(created > 0 for *_, created in details.values())
+
+
+@pytest.mark.usefixtures("filled")
 async def test_selections_of_every_form_work_on_the_quick_way(ask: Ask) -> None:
     """Aliases, fragments, directives, variables."""
     body = await ask(

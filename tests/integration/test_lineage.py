@@ -133,6 +133,50 @@ async def test_edges_or_not_the_nodes_are_the_same(
 
 
 @pytest.mark.parametrize("seed", range(6))
+async def test_details_or_not_the_edges_are_the_same(
+    graph: AsyncDriver, database: str, reader: Reader, seed: int
+) -> None:
+    """Who does not ask for what an edge says of itself gets the same edges, in the same order, without it."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start = min(drawn.nodes)
+
+    full = await reader.lineage(Walk(start, "down", 5, 1000))
+    bare = await reader.lineage(Walk(start, "down", 5, 1000, with_details=False))
+
+    assert full is not None
+    assert bare is not None
+    assert (bare.nodes, bare.more_hops) == (full.nodes, full.more_hops)
+    assert bare.edges == tuple(edge._replace(aspect=None) for edge in full.edges)
+    assert {edge.aspect for edge in full.edges} <= {"a"}
+
+
+@pytest.mark.parametrize("with_edges", [True, False])
+async def test_nodes_say_what_is_removed_and_what_is_only_referenced(
+    graph: AsyncDriver, database: str, reader: Reader, *, with_edges: bool
+) -> None:
+    """Each node for itself, the start too."""
+    states: list[dict[str, bool]] = [{"removed": True}, {}, {"referencedOnly": True}, {"removed": False}]
+    rows = [{"urn": dataset(i), **state} for i, state in enumerate(states)]
+    await graph.execute_query("UNWIND $rows AS row CREATE (n:Entity) SET n = row", rows=rows, database_=database)
+    await graph.execute_query(
+        "MATCH (s:Entity {urn: $s}), (t:Entity) WHERE s <> t CREATE (s)-[:DownstreamOf {lineage: true}]->(t)",
+        s=dataset(0),
+        database_=database,
+    )
+
+    found = await reader.lineage(Walk(dataset(0), "up", 1, 10, with_edges=with_edges))
+
+    assert found is not None
+    assert [(n.urn, n.removed, n.referenced_only) for n in (found.start, *found.nodes)] == [
+        (dataset(0), True, False),
+        (dataset(1), False, False),
+        (dataset(2), False, True),
+        (dataset(3), False, False),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
 async def test_types_narrow_the_walk(graph: AsyncDriver, database: str, reader: Reader, seed: int) -> None:
     """By the model's names, also where the walk goes over a mirror, and by the mirror's own."""
     drawn = draw(seed)

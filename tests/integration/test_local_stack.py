@@ -138,6 +138,16 @@ def test_kafka_takes_and_gives_messages(stack: LocalStack) -> None:
     assert consume(bootstrap) == b"hello"
 
 
+def test_kafka_runs_without_a_neo4j(tmp_path: Path) -> None:
+    """For those who have a Neo4j of their own; nothing is prepared for the one that is not there."""
+    with LocalStack(tmp_path, store=False, kafka=True, kafka_port=0) as stack:
+        produce(stack.endpoints.kafka_bootstrap or "", b"alone")
+
+        assert consume(stack.endpoints.kafka_bootstrap or "") == b"alone"
+        assert (stack.endpoints.bolt_uri, stack.endpoints.http_url) == (None, None)
+    assert not (tmp_path / "neo4j").exists()
+
+
 def test_a_server_that_is_killed_is_noticed(outside: set[psutil.Process], stack: LocalStack) -> None:
     """`wait` returns and names the part that died; what is left can still be stopped."""
     (broker,) = children(stack, "kafka.Kafka")

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 # Which part of graphsvc may import which other; a part is a module or a folder right below graphsvc/.
 # app and cli are the two composition roots. http is what all HTTP doors share. load is a client of the service, so it
-# uses the pure side of ingest and no service; local knows only how to run servers.
+# uses the pure side of ingest and no service; local knows only how to run servers; client is for others' programs and
+# brings nothing of the service with it.
 MAY_IMPORT = {
     "errors": set[str](),
     "urn": {"errors"},
@@ -24,22 +25,27 @@ MAY_IMPORT = {
     "ingest": {"errors", "urn", "config", "graph", "http"},
     "api": {"errors", "urn", "config", "graph", "http"},
     "load": {"errors", "graph", "ingest"},
+    "client": set[str](),
+    "shell": {"errors"},
     "local": {"errors"},
     "app": {"errors", "config", "http", "graph", "ingest", "api"},
-    "cli": {"errors", "config", "graph", "app", "load", "local"},
+    "cli": {"errors", "config", "graph", "app", "load", "shell", "local"},
 }
 # Everything else in ingest is pure.
-INGEST_IO = {f"graphsvc.ingest.{name}" for name in ("service", "rest", "together")}
-IO_MODULES = INGEST_IO | {f"graphsvc.graph.{name}" for name in ("driver", "reader", "writer", "migrate")}
+INGEST_IO = {
+    f"graphsvc.ingest.{name}" for name in ("service", "rest", "together", "schema_registry", "external_schemas")
+}
+IO_MODULES = INGEST_IO | {f"graphsvc.graph.{name}" for name in ("driver", "reader", "writer", "migrate", "schemas")}
 # Package -> the only places that import it. A place is a file, or a folder with a slash at its end.
 OWNERS = {
     "neo4j": ("graph/", "ingest/service.py", "app.py", "cli.py", "local/"),
-    "confluent_kafka": ("local/kafka.py",),
-    "fastapi": ("app.py", "http.py", "ingest/rest.py", "api/"),
+    "confluent_kafka": ("local/kafka.py", "client/kafka.py", "ingest/external_schemas.py"),
+    "fastavro": ("graph/schemas.py", "ingest/avro.py", "ingest/avro_schema.py", "client/kafka.py"),
+    "fastapi": ("app.py", "http.py", "ingest/rest.py", "ingest/schema_registry.py", "api/"),
     "starlette": ("app.py", "http.py", "api/"),
     "strawberry": ("api/graphql/",),
     "graphql": ("api/graphql/",),
-    "httpx": ("load.py",),
+    "httpx": ("load.py", "shell.py", "client/rest.py", "client/kafka.py"),
     "typer": ("cli.py",),
     "uvicorn": ("cli.py",),
     "yaml": ("graph/registry/",),
@@ -304,6 +310,8 @@ PLANTS: list[tuple[Callable[[Path], list[str]], str, str]] = [
     (strangers, "graphsvc/api/bad.py", "from neo4j import AsyncDriver"),
     (strangers, "graphsvc/api/bad.py", "import strawberry"),
     (strangers, "graphsvc/cli.py", "import fastapi"),
+    (wrong_directions, "graphsvc/client/bad.py", "from graphsvc.errors import GraphsvcError"),
+    (strangers, "graphsvc/client/bad.py", "import confluent_kafka"),
     (strangers, "graphsvc/ingest/kafka.py", "from confluent_kafka import Consumer"),
     (dangers, "graphsvc/bad.py", "import pickle"),
     (dangers, "graphsvc/bad.py", "import yaml\nyaml.load('x', yaml.Loader)"),

@@ -1,23 +1,23 @@
 """The query `lineage`: everything upstream or downstream of an entity, and how it hangs together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Any
 
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionNode
 
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, kind_of
-from graphsvc.api.graphql.plain import Plain, Table
+from graphsvc.api.graphql.plain import Table
 from graphsvc.api.graphql.views import Long, described
 from graphsvc.errors import BadRequest, TooLarge
 from graphsvc.graph import reader as graph
 from graphsvc.urn import parse_urn
 
 DEFAULT_HOPS = 3
-# Fields of the answer for which the edges have to be read.
+# Fields of the answer for which the edges have to be read, and fields of an edge for which more of it has to be.
 _NEED_EDGES = frozenset({"edges", "truncatedAtMaxHops"})
+_NEED_DETAILS = frozenset({"aspect", "via", "createdOn", "updatedOn"})
 
 
 @strawberry.enum(description="What cut a lineage answer short.")
@@ -101,13 +101,16 @@ async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
     limit = limits.max_lineage_nodes if max_nodes is None else max_nodes
     _check("maxHops", hops, limits.max_hops)
     _check("maxNodes", limit, limits.max_lineage_nodes)
+    selected = _selected(info, info._raw_info.field_nodes)  # noqa: SLF001  Strawberry's own form costs more than the answer
+    of_edges = _selected(info, [field for field in selected if field.name.value == "edges"])
     walk = graph.Walk(
         urn,
         direction.value,
         hops,
         limit,
         None if types is None else frozenset(types),
-        not _NEED_EDGES.isdisjoint(_selected(info)),
+        with_edges=any(field.name.value in _NEED_EDGES for field in selected),
+        with_details=any(field.name.value in _NEED_DETAILS for field in of_edges),
     )
     found = await info.context.reader.lineage(walk)
     return None if found is None else _result(found, direction, hops)
@@ -125,48 +128,65 @@ def _result(found: graph.Lineage, direction: LineageDirection, max_hops: int) ->
         start=_entity(found.start),
         direction=direction,
         max_hops=max_hops,
-        total=len(found.nodes),
-        nodes=_nodes(found.nodes),
-        edges=Plain(found.edges),  # the reader's own rows: they have every attribute of the type
+        total=len(found.node_columns.urn),
+        nodes=_nodes(found),
+        edges=_edges(found),
         partial=found.limited,
         partial_reason=PartialReason.NODE_LIMIT if found.limited else None,
         truncated_at_max_hops=bool(found.more_hops),
     )
 
 
-def _nodes(rows: Sequence[graph.LineageNode]) -> Table:
-    """The nodes in columns, and as objects where the selection asks for more than the columns have."""
-    urns, names, distances, removed, referenced_only = zip(*rows, strict=True) if rows else ((),) * 5
-    kinds = [kind_of(urn) for urn in urns]
-    entity = {
-        "urn": urns,
-        "known_name": names,
-        "known_exists": [not only for only in referenced_only],
-        "type": [member for _, member in kinds],
+def _nodes(found: graph.Lineage) -> Table:
+    nodes = found.node_columns
+    types = [urn.split(":", 3)[2] for urn in nodes.urn]
+    kinds = {entity_type: kind_of(urn) for entity_type, urn in dict(zip(types, nodes.urn, strict=True)).items()}
+    entities = {
+        "urn": nodes.urn,
+        "known_name": nodes.name,
+        "known_exists": [not only for only in nodes.referenced_only],
+        "type": [kinds[entity_type][1] for entity_type in types],
+        "type_text": types,
     }
-    columns = {"entity": Table(entity, [cls for cls, _ in kinds], list), "distance": distances, "removed": removed}
+    columns = {
+        "entity": Table(entities, [kinds[entity_type][0] for entity_type in types], list),
+        "distance": nodes.distance,
+        "removed": nodes.removed,
+    }
     return Table(
         columns,
-        [LineageNode] * len(urns),
-        lambda: [LineageNode(entity=_entity(row), distance=row.distance, removed=row.removed) for row in rows],
+        [LineageNode] * len(types),
+        lambda: [LineageNode(entity=_entity(row), distance=row.distance, removed=row.removed) for row in found.nodes],
     )
+
+
+def _edges(found: graph.Lineage) -> Table:
+    edges = found.edge_columns
+    ends = list(zip(edges.points_down, edges.upstream, edges.downstream, strict=True))
+    columns = {
+        **edges._asdict(),
+        "source": [up if points_down else down for points_down, up, down in ends],
+        "target": [down if points_down else up for points_down, up, down in ends],
+    }
+    # The reader's own rows serve as objects: they have every attribute of the type.
+    return Table(columns, [LineageEdge] * len(ends), lambda: found.edges)
 
 
 def _entity(node: graph.LineageNode) -> Entity:
     return entity_of(node.urn, node.name, exists=not node.referenced_only)
 
 
-def _selected(info: Info) -> set[str]:
-    """Names of the fields that are selected on this field, through fragments too."""
-    raw: Any = info._raw_info  # noqa: SLF001  Strawberry's own form of it costs more than the answer
+def _selected(info: Info, fields: Iterable[FieldNode]) -> list[FieldNode]:
+    """What is selected on these fields, through fragments too."""
+    fragments = info._raw_info.fragments  # noqa: SLF001  as above
 
-    def names(selections: Iterable[SelectionNode]) -> Iterable[str]:
+    def inner(selections: Iterable[SelectionNode]) -> Iterator[FieldNode]:
         for node in selections:
             if isinstance(node, FieldNode):
-                yield node.name.value
+                yield node
             elif isinstance(node, InlineFragmentNode):
-                yield from names(node.selection_set.selections)
+                yield from inner(node.selection_set.selections)
             elif isinstance(node, FragmentSpreadNode):
-                yield from names(raw.fragments[node.name.value].selection_set.selections)
+                yield from inner(fragments[node.name.value].selection_set.selections)
 
-    return {name for node in raw.field_nodes if node.selection_set for name in names(node.selection_set.selections)}
+    return [node for field in fields if field.selection_set for node in inner(field.selection_set.selections)]

@@ -1,36 +1,30 @@
 """
-Answer long lists of ready values without a resolver call per field.
+Answer long lists of ready values without a resolver call per field, or an object per item.
 
 GraphQL's executor spends some microseconds on each field, most of it on things that a plain attribute does not need. A
-lineage answer has tens of thousands of those. A resolver may therefore return a `Plain` list: its items are final, and
-where a selection asks only for their attributes, each item is turned into the answer's dict by one small function, made
-once per selection. Any other selection goes the usual way, with the same answer.
+lineage answer has tens of thousands of those. A resolver may therefore return a `Table`: its items are final, and where
+a selection asks only for values that stand in its columns, the answer's JSON is made of the columns as they are. Any
+other selection goes the usual way, with the same answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
+import orjson
 from graphql import (
     GraphQLEnumType,
     GraphQLObjectType,
     GraphQLOutputType,
     get_named_type,
     get_nullable_type,
-    is_abstract_type,
     is_list_type,
-    is_non_null_type,
-    is_object_type,
 )
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-Build = Callable[[Any], Any]
 Make = Callable[[], Iterable[Any]]
-
-
-class Plain(list[Any]):
-    """A list whose items hold their values already; what a class's `plain` maps stands under another attribute."""
+# An item's JSON with `%b` for values, and a column of encoded values for each of these.
+Row = tuple[bytes, list[Sequence[bytes]]]
 
 
 class Table(list[Any]):
@@ -45,7 +39,8 @@ class Table(list[Any]):
         Keep the columns.
 
         Args:
-            columns: Attribute as Strawberry names it -> its value per item; a table for objects that have fields.
+            columns: Attribute as Strawberry names it -> its value per item: text, a number, a boolean, a member of an
+                enum, or None; a table for objects that have fields.
             classes: The GraphQL class of each item.
             make: Makes the objects.
         """
@@ -68,7 +63,7 @@ class Table(list[Any]):
 
 
 class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
-    """The executor that knows `Plain` lists."""
+    """The executor that knows tables; where it can, it answers one as JSON, in an `orjson.Fragment`."""
 
     def complete_iterable_value(  # noqa: PLR0913, PLR0917  the signature of graphql-core
         self,
@@ -79,85 +74,74 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         items: Iterable[Any],
         position_context: Any,
     ) -> Any:
-        """Build the items of a Plain list at once if the selection allows."""
+        """Write a table's items at once if the selection allows."""
         if isinstance(items, Table):
             try:
-                return _Builders(self).of_table(item_type, field_details_list, items)
+                return _Writer(self).fragment(item_type, field_details_list, items)
             except _NotPlainError:
                 items.fill()
-        elif isinstance(items, Plain):
-            try:
-                build = _Builders(self).of_type(item_type, field_details_list)
-                return [build(item) for item in items]
-            except _NotPlainError:
-                pass
         return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+
+
+def decoded(fragment: orjson.Fragment) -> Any:
+    """What a fragment of an answer says, for encoders other than orjson; raises TypeError for what has no JSON."""
+    return orjson.loads(orjson.dumps(fragment))
 
 
 class _NotPlainError(Exception):
     """The selection asks for something that has to be resolved."""
 
 
-class _Builders:
-    """Functions from an item to its part of the answer, for the selections of one request."""
+class _Writer:
+    """Writes the items of tables, for the selections of one request."""
 
     def __init__(self, executor: PlainExecutor) -> None:
         self._executor = executor
 
-    def of_type(self, return_type: GraphQLOutputType, details: Any) -> Build:
-        """A function for values of a type, under the selection that `details` stands for."""
-        nullable = get_nullable_type(return_type)
-        if is_list_type(nullable) or not (is_object_type(nullable) or is_abstract_type(nullable)):
-            raise _NotPlainError
-        if isinstance(nullable, GraphQLObjectType):
-            return self._of_object(nullable, details)
-        made: dict[type, Build] = {}
+    def fragment(self, item_type: GraphQLOutputType, details: Any, table: Table) -> orjson.Fragment:
+        """The list, as JSON, under the selection that `details` stands for."""
+        items = _written(self._items(item_type, details, table), len(table.classes)) if table.classes else []
+        return orjson.Fragment(b"[" + b",".join(items) + b"]")
 
-        def build(item: Any) -> Any:
-            cls = type(item)
-            if cls not in made:
-                made[cls] = self._of_object(self._concrete(cls), details)
-            return made[cls](item)
-
-        return build
-
-    def of_table(self, return_type: GraphQLOutputType, details: Any, table: Table) -> list[Any]:
-        """The items' parts of the answer, column by column."""
-        nullable = get_nullable_type(return_type)
-        if is_list_type(nullable):
+    def _items(self, return_type: GraphQLOutputType, details: Any, table: Table) -> Row:
+        if is_list_type(get_nullable_type(return_type)):
             raise _NotPlainError
         classes = set(table.classes)
-        if len(classes) <= 1:
-            return [] if not classes else self._of_columns(self._concrete(classes.pop()), details, table)
-        answer: list[Any] = [None] * len(table.classes)
+        if len(classes) == 1:
+            return self._row(self._concrete(classes.pop()), details, table)
+        answer = [b""] * len(table.classes)
         for cls in classes:
             indexes = [index for index, other in enumerate(table.classes) if other is cls]
-            for index, item in zip(
-                indexes, self._of_columns(self._concrete(cls), details, table.of(indexes)), strict=True
-            ):
+            row = self._row(self._concrete(cls), details, table.of(indexes))
+            for index, item in zip(indexes, _written(row, len(indexes)), strict=True):
                 answer[index] = item
-        return answer
+        return b"%b", [answer]
 
-    def _of_columns(self, parent: GraphQLObjectType, details: Any, table: Table) -> list[Any]:
+    def _row(self, parent: GraphQLObjectType, details: Any, table: Table) -> Row:
         grouped, defers, _ = self._executor.collect_subfields(parent, details)
         if defers:
             raise _NotPlainError
-        names = tuple(grouped)
-        columns = [self._column(parent, group, table) for group in grouped.values()]
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        parts: list[bytes] = []
+        columns: list[Sequence[bytes]] = []
+        for name, group in grouped.items():
+            value, more = self._value(parent, group, table)
+            parts.append(b'"%b":%b' % (name.encode(), value))
+            columns += more
+        return b"{%b}" % b",".join(parts), columns
 
-    def _column(self, parent: GraphQLObjectType, group: Any, table: Table) -> Sequence[Any]:
+    def _value(self, parent: GraphQLObjectType, group: Any, table: Table) -> Row:
         name = group[0].node.name.value
         if name == "__typename":
-            return [parent.name] * len(table.classes)
-        attribute = self._attribute(parent, group)
-        column = table.columns.get(attribute)
+            return b'"%b"' % parent.name.encode(), []
+        column = table.columns.get(self._attribute(parent, group))
         field = self._executor.schema.get_field(parent, name)
         if column is None or field is None or is_list_type(get_nullable_type(field.type)):
             raise _NotPlainError
         if isinstance(column, Table):
-            return self.of_table(field.type, group, column)
-        return [value.name for value in column] if isinstance(get_named_type(field.type), GraphQLEnumType) else column
+            return self._items(field.type, group, column)
+        if isinstance(get_named_type(field.type), GraphQLEnumType):
+            column = [value and value.name for value in column]
+        return b"%b", [_encoded(column)]
 
     def _concrete(self, cls: type) -> GraphQLObjectType:
         concrete = self._executor.schema.get_type(getattr(cls, "__strawberry_definition__").name)  # noqa: B009
@@ -174,46 +158,16 @@ class _Builders:
         strawberry_field = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
         origin = parent.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].origin
         attribute = getattr(origin, "plain", {}).get(name)
-        if attribute is None:
-            if not strawberry_field.is_basic_field:
-                raise _NotPlainError
-            attribute = strawberry_field.python_name
-        return str(attribute)
-
-    def _of_object(self, parent: GraphQLObjectType, details: Any) -> Build:
-        grouped, defers, _ = self._executor.collect_subfields(parent, details)
-        if defers:
+        if attribute is None and not strawberry_field.is_basic_field:
             raise _NotPlainError
-        fields = {name: self._of_field(parent, group) for name, group in grouped.items()}
-        if all(isinstance(field, str) for field in fields.values()):
-            return _attributes({name: str(field) for name, field in fields.items()})
-        builds = [(name, attrgetter(field) if isinstance(field, str) else field) for name, field in fields.items()]
-        return lambda item: {name: build(item) for name, build in builds}
-
-    def _of_field(self, parent: GraphQLObjectType, group: Any) -> str | Build:
-        """The attribute that holds the field's value, or a function that makes it."""
-        name = group[0].node.name.value
-        if name == "__typename":
-            return lambda _item: parent.name
-        attribute = self._attribute(parent, group)
-        field = self._executor.schema.get_field(parent, name)
-        if field is None:
-            raise _NotPlainError
-        named = get_named_type(field.type)
-        if isinstance(named, GraphQLEnumType):
-            if is_list_type(get_nullable_type(field.type)) or not is_non_null_type(field.type):
-                raise _NotPlainError
-            return f"{attribute}._name_"
-        if is_object_type(named) or is_abstract_type(named):
-            build = self.of_type(field.type, group)
-            read = attrgetter(attribute)
-            return lambda item: build(read(item))
-        return str(attribute)
+        return str(attribute or strawberry_field.python_name)
 
 
-def _attributes(fields: dict[str, str]) -> Build:
-    names = tuple(fields)
-    read = attrgetter(*fields.values())
-    if len(names) == 1:
-        return lambda item: {names[0]: read(item)}
-    return lambda item: dict(zip(names, read(item), strict=True))
+def _written(row: Row, size: int) -> list[bytes]:
+    text, columns = row
+    return list(map(text.__mod__, zip(*columns, strict=True))) if columns else [text] * size
+
+
+def _encoded(values: Sequence[Any]) -> list[bytes]:
+    """The JSON of each value. With indentation each stands on a line of its own, and no JSON text has a line's end."""
+    return orjson.dumps(values, option=orjson.OPT_INDENT_2)[len(b"[\n  ") : -len(b"\n]")].split(b",\n  ")

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from strawberry.fastapi import GraphQLRouter
 
 from graphsvc.api.graphql.context import Context
+from graphsvc.api.graphql.plain import decoded
 from graphsvc.api.graphql.schema import build_schema
 from graphsvc.config import GraphqlSettings
 from graphsvc.graph.reader import Reader
@@ -52,7 +53,7 @@ class _Router(GraphQLRouter[Context, None]):
         try:
             return orjson.dumps(data)
         except TypeError:
-            return json.dumps(data, separators=(",", ":")).encode()
+            return json.dumps(data, separators=(",", ":"), default=decoded).encode()
 
     async def render_graphql_ide(self, request: Request) -> HTMLResponse:  # noqa: ARG002  Strawberry's signature
         """GraphiQL."""

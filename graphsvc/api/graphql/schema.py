@@ -22,6 +22,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 import graphsvc.api.graphql.types  # noqa: F401  registers the entity types
+from graphsvc.api.graphql.across_lineage import scroll_across_lineage, search_across_lineage
+from graphsvc.api.graphql.analysis import impact_analysis, paths_between
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, class_of, classes, entity_of
 from graphsvc.api.graphql.errors import ErrorCodes
@@ -124,6 +126,20 @@ def _query_type() -> type:
         "lineage": strawberry.field(
             resolver=lineage,
             description="Everything upstream or downstream of an entity or a column; null if it has no node.",
+        ),
+        "impact_analysis": strawberry.field(
+            resolver=impact_analysis,
+            description="What hangs on an entity, and who owns it: what a change would break. Null if it has no node.",
+        ),
+        "paths_between": strawberry.field(
+            resolver=paths_between,
+            description="Paths over lineage between entities or columns: all of the shortest, or the k shortest.",
+        ),
+        "search_across_lineage": strawberry.field(
+            resolver=search_across_lineage, description="Search what is upstream or downstream of an entity."
+        ),
+        "scroll_across_lineage": strawberry.field(
+            resolver=scroll_across_lineage, description="The same, page after page, without a limit on their number."
         ),
     }
     fields |= {name: _typed(entity_type) for name, entity_type in QUERIES.items()}

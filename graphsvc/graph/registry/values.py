@@ -46,10 +46,10 @@ class ValueChecker:
         Raises:
             BadValue: Something in it is of the wrong type, or unknown; the message says where.
         """
-        if record not in self._records:
-            return
         validator = self._validators.get(record)
         if validator is None:
+            if record not in self._records:
+                return
             validator = self._validators[record] = self._compile(record)
         try:
             validator.validate_python(value)

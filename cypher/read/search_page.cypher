@@ -1,0 +1,56 @@
+// The best of the entities that match a text and filters.
+//
+// texts    [a Lucene query], or none: then prefixes are used
+// prefixes [what URNs start with]
+// removed  soft-deleted ones too
+// types    [what URNs start with], or null for all
+// groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
+// exact    the text as words in lower case: names of just these come first, then names that begin with them
+// length   characters of the text
+// start    entities to leave out
+// count    entities at most
+// fields   [property] to bring along, where it is there
+// returns  one row: rows, [[urn, name, score, null, [[field, value]]]]
+// index    entity_search (full-text) for texts, else a range of entity_urn (unique)
+//
+// :param texts => ["nameWords:orders"]
+// :param prefixes => []
+// :param removed => false
+// :param types => ["urn:li:dataset:"]
+// :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
+// :param exact => "orders"
+// :param length => 6
+// :param start => 0
+// :param count => 10
+// :param fields => ["description"]
+CALL () {
+  UNWIND $texts AS text
+  CALL db.index.fulltext.queryNodes("entity_search", text) YIELD node, score
+  RETURN node, score
+ UNION ALL
+  UNWIND $prefixes AS prefix
+  MATCH (node:Entity) WHERE node.urn STARTS WITH prefix
+  RETURN node, 0.0 AS score
+}
+WITH node, score
+WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.removed = false)
+  AND ($types IS NULL OR any(type IN $types WHERE node.urn STARTS WITH type))
+  AND (size($groups) = 0 OR any(group IN $groups WHERE all(c IN group WHERE c.negated <> coalesce(any(x IN
+    CASE c.field WHEN "_entityType" THEN labels(node) WHEN "removed" THEN [coalesce(node.removed, false)]
+      ELSE CASE WHEN node[c.field] IS :: LIST<ANY> THEN node[c.field] ELSE [node[c.field]] END END
+    WHERE x IS NOT NULL AND CASE c.op
+      WHEN "EQUAL" THEN x IN c.values
+      WHEN "EXISTS" THEN true
+      WHEN "IEQUAL" THEN toLower(toString(x)) IN c.texts
+      WHEN "CONTAIN" THEN any(text IN c.texts WHERE toLower(toString(x)) CONTAINS text)
+      WHEN "START_WITH" THEN any(text IN c.texts WHERE toLower(toString(x)) STARTS WITH text)
+      WHEN "END_WITH" THEN any(text IN c.texts WHERE toLower(toString(x)) ENDS WITH text)
+      WHEN "GREATER_THAN" THEN any(value IN c.values WHERE x > value)
+      WHEN "GREATER_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x >= value)
+      WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
+      WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
+      ELSE false END), false))))
+WITH node, score, CASE WHEN NOT node.nameWords STARTS WITH $exact THEN 0
+  WHEN size(node.name) = $length THEN 2 ELSE 1 END AS rank
+ORDER BY rank DESC, score DESC, node.urn SKIP $start LIMIT $count
+RETURN collect([node.urn, node.name, score, null, [f IN $fields WHERE node[f] IS NOT NULL | [f, node[f]]]]) AS rows

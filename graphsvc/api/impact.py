@@ -1,0 +1,277 @@
+"""Who owns what breaks: a walk over lineage as a table, for GraphQL, REST and the command line."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphsvc.api.filters import OrFilters, facts_of, fields_of, matches
+from graphsvc.config import GraphqlSettings
+from graphsvc.errors import BadRequest, TooLarge
+from graphsvc.graph.reader import Reader
+from graphsvc.graph.walking import Edge, Flow, Node, shown
+from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, job
+from graphsvc.urn import parse_urn
+
+DEFAULT_HOPS = 3
+TABLE_FIELDS = frozenset({"platform", "owners", "domains", "tags"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    What to show of an entity's lineage.
+
+    Attributes:
+        urn: An entity, or a column.
+        flows: Upstream, downstream, or both.
+        hops: How far.
+        max_nodes: Nodes at most, in each direction.
+        types: Relationships to follow; None for all.
+        fold: Leave jobs out, and do not count them as hops.
+        mixed: Columns go on by their entity's lineage where column lineage ends.
+        removed: Show soft-deleted entities too.
+        where: Entities to show; what they hang on by is then left out, and stood for by folded edges.
+        during: Entities that the walk enters.
+    """
+
+    urn: str
+    flows: tuple[Flow, ...] = ("down",)
+    hops: int = DEFAULT_HOPS
+    max_nodes: int | None = None
+    types: frozenset[str] | None = None
+    fold: bool = False
+    mixed: bool = False
+    removed: bool = False
+    where: OrFilters = ()
+    during: OrFilters = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A URN, and what to show for it."""
+
+    urn: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One entity of an answer.
+
+    Attributes:
+        type: As URNs spell it.
+        platform: Its platform's name; empty if it has none.
+        distance: Hops from the start.
+        flow: Which way it was found.
+    """
+
+    urn: str
+    name: str
+    type: str
+    platform: str
+    distance: int
+    flow: Flow
+    removed: bool
+    exists: bool
+    owners: tuple[Named, ...]
+    domains: tuple[Named, ...]
+    tags: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """
+    An answer as a table and as a graph.
+
+    Attributes:
+        start: Where the walk began.
+        rows: Every entity shown: upstream before downstream, then the nearest first, then by URN.
+        edges: Every edge between the rows and the start, of either direction once.
+        partial: What cut the answer; None if nothing did.
+        more_hops: Lineage goes on behind the last hop.
+    """
+
+    start: Node
+    rows: tuple[Row, ...]
+    edges: tuple[Edge, ...]
+    partial: Partial | None
+    more_hops: bool
+
+
+def bounded(name: str, value: int | None, limit: int, default: int | None = None) -> int:
+    """
+    A number within the settings' limit.
+
+    Args:
+        name: What the caller calls it.
+        value: None for the default.
+        limit: The greatest one that is allowed.
+        default: None for the limit.
+
+    Raises:
+        BadRequest: It is less than 1.
+        TooLarge: It passes the limit.
+    """
+    if value is None:
+        return min(limit, limit if default is None else default)
+    if value < 1:
+        raise BadRequest(f"{name} is {value}; it starts at 1")
+    if value > limit:
+        raise TooLarge(f"{name} is {value}; at most {limit} are walked")
+    return value
+
+
+def question_of(asked: Asked, flow: Flow, limits: GraphqlSettings, type_names: Mapping[str, str]) -> Question:
+    """The walk in one direction that answers it, within the settings' limits; raises as `bounded` does."""
+    parse_urn(asked.urn)
+    return Question(
+        asked.urn,
+        flow,
+        bounded("maxHops", asked.hops, limits.max_hops),
+        bounded("maxNodes", asked.max_nodes, limits.max_lineage_nodes),
+        limits.query_timeout_s,
+        types=asked.types,
+        folded=job if asked.fold else _nothing,
+        during=during_filter(asked.during, type_names),
+        mixed=asked.mixed,
+    )
+
+
+def during_filter(filters: OrFilters, type_names: Mapping[str, str]) -> Filter | None:
+    """DataHub's filters as a condition on the nodes that a walk enters."""
+    if not filters:
+        return None
+    return Filter(
+        frozenset(fields_of(filters)),
+        lambda urn, values: matches(filters, facts_of(urn, values, names_of_type(urn, type_names))),
+    )
+
+
+def names_of_type(urn: str, type_names: Mapping[str, str]) -> tuple[str, ...]:
+    """What filters may call an entity's type: as URNs spell it, and as GraphQL does."""
+    kind = type_of(urn)
+    return (kind, type_names.get(kind, kind))
+
+
+def type_of(urn: str) -> str:
+    """Entity type of a URN that the graph holds."""
+    return urn.split(":", 3)[2]
+
+
+async def impact(
+    walks: Walks, reader: Reader, limits: GraphqlSettings, asked: Asked, type_names: Mapping[str, str]
+) -> Impact | None:
+    """
+    What a walk finds, with owners, domains and tags.
+
+    Args:
+        walks: Walks of the graph.
+        reader: For the names of owners, domains and tags.
+        limits: Bounds of hops, nodes and time.
+        asked: What to show.
+        type_names: Entity type -> GraphQL's name of it, which filters may use.
+
+    Returns:
+        None if the start has no node.
+
+    Raises:
+        BadUrn: The start is none.
+        BadRequest: A bound or a filter that makes no sense.
+        TooLarge: A bound passes the settings' limits.
+    """
+    found: dict[Flow, Walked] = {}
+    flow: Flow
+    for flow in asked.flows:
+        walked = await walks.walk(question_of(asked, flow, limits, type_names))
+        if walked is None:
+            return None
+        found[flow] = walked
+    rows: list[tuple[Flow, int, Node]] = []
+    values: dict[str, dict[str, Any]] = {}
+    for flow, walked in found.items():
+        kept = [
+            node for node in walked.nodes if (asked.removed or not node.removed) and not (asked.fold and job(node.urn))
+        ]
+        values |= await walks.values([n.urn for n in kept], TABLE_FIELDS | fields_of(asked.where))
+        rows += [
+            (flow, walked.distance[node.urn], node)
+            for node in kept
+            if matches(
+                asked.where,
+                facts_of(node.urn, values[node.urn], names_of_type(node.urn, type_names), walked.distance[node.urn]),
+            )
+        ]
+    names = await _names(reader, (values[node.urn] for _, _, node in rows))
+    edges, cut = _edges(found.values(), {node.urn for _, _, node in rows})
+    partial = next((walked.partial for walked in found.values() if walked.partial), None)
+    return Impact(
+        next(iter(found.values())).start,
+        tuple(_row(node, distance, flow, values[node.urn], names) for flow, distance, node in rows),
+        edges,
+        partial or (Partial.EDGE_LIMIT if cut else None),
+        any(walked.more_hops for walked in found.values()),
+    )
+
+
+def by_hop(rows: Iterable[Row]) -> list[tuple[Flow, int, int]]:
+    """How many entities there are at each distance: (direction, hops, entities), in that order."""
+    counts: Counter[tuple[Flow, int]] = Counter((row.flow, row.distance) for row in rows)
+    return [(flow, hops, count) for (flow, hops), count in sorted(counts.items())]
+
+
+def by_owner(rows: Iterable[Row]) -> list[tuple[Named | None, int]]:
+    """Who owns how many entities, most first; None for those without an owner."""
+    owned: Counter[Named | None] = Counter()
+    for urn_row in {row.urn: row for row in rows}.values():
+        owned.update(urn_row.owners or (None,))
+    return sorted(owned.items(), key=lambda item: (-item[1], item[0].urn if item[0] else ""))
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
+def _edges(walks: Iterable[Walked], kept: Collection[str]) -> tuple[tuple[Edge, ...], bool]:
+    """The edges between what is shown, each once, and whether there were too many."""
+    found: dict[Edge, None] = {}
+    cut = False
+    for walked in walks:
+        nodes = [walked.start.urn, *(node.urn for node in walked.nodes)]
+        hidden = {urn for urn in nodes[1:] if urn not in kept}
+        edges, limited = shown(nodes, walked.edges, hidden)
+        found |= dict.fromkeys(edges)
+        cut = cut or limited
+    return tuple(found), cut
+
+
+async def _names(reader: Reader, values: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Names of all owners, domains and tags."""
+    urns = {urn for row in values for name in ("owners", "domains", "tags") for urn in _urns(row.get(name))}
+    return {urn: row.name for urn, row in (await reader.entities(sorted(urns))).items()} if urns else {}
+
+
+def _urns(value: Any) -> Sequence[str]:
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, str)]
+
+
+def _row(node: Node, distance: int, flow: Flow, values: Mapping[str, Any], names: Mapping[str, str]) -> Row:
+    def named(field: str) -> tuple[Named, ...]:
+        return tuple(Named(urn, names.get(urn, urn)) for urn in _urns(values.get(field)))
+
+    platform = facts_of(node.urn, values, ()).get("platform", ())
+    return Row(
+        urn=node.urn,
+        name=node.name,
+        type=type_of(node.urn),
+        platform=platform[0].rpartition(":")[2] if platform else "",
+        distance=distance,
+        flow=flow,
+        removed=node.removed,
+        exists=not node.referenced_only,
+        owners=named("owners"),
+        domains=named("domains"),
+        tags=named("tags"),
+    )

@@ -1,0 +1,221 @@
+"""The consumer job against a real Kafka: everything applied once, poison apart, whoever comes and goes."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from consuming import Topics, running, until
+from neo4j import AsyncDriver
+
+from graphsvc.config import KafkaSettings
+from graphsvc.errors import StoreUnavailable
+from graphsvc.graph.operations import Advance
+from graphsvc.graph.outbox import Outbox
+from graphsvc.graph.registry import Registry
+from graphsvc.graph.schemas import GraphSchemas
+from graphsvc.graph.writer import Fenced
+from graphsvc.ingest.avro import Codec
+from graphsvc.ingest.changelog import Relay
+from graphsvc.ingest.kafka import ConsumerJob
+from graphsvc.ingest.service import Delivery, IngestService
+from graphsvc.ingest.snapshot import decode_proposal
+
+
+def table(number: int) -> str:
+    return f"urn:li:dataset:(urn:li:dataPlatform:hive,consumed.t{number},PROD)"
+
+
+def proposal(number: int, text: str, aspect: str = "datasetProperties") -> dict[str, Any]:
+    return {
+        "entityUrn": table(number),
+        "entityType": "dataset",
+        "changeType": "UPSERT",
+        "aspectName": aspect,
+        "aspect": {"value": orjson.dumps({"description": text}).decode(), "contentType": "application/json"},
+    }
+
+
+@pytest.fixture
+def topics(kafka_bootstrap: str) -> Iterator[Topics]:
+    with Topics.fresh(kafka_bootstrap) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def kafka(topics: Topics) -> KafkaSettings:
+    return topics.settings
+
+
+@pytest.fixture
+def outbox(graph: AsyncDriver, database: str) -> Outbox:
+    return Outbox(graph, database)
+
+
+@pytest.fixture
+def codec(graph: AsyncDriver, database: str, registry: Registry, kafka: KafkaSettings) -> Codec:
+    return Codec(GraphSchemas(graph, database), registry)
+
+
+async def values(driver: AsyncDriver, database: str, text: str) -> list[Any]:
+    async with driver.session(database=database) as session:
+        return [record[0] async for record in await session.run(text)]  # type: ignore[arg-type]
+
+
+def consumed(outbox: Outbox, kafka: KafkaSettings, records: int) -> Callable[[], Any]:
+    async def done() -> bool:
+        places = [(kafka.proposal_topic, n) for n in range(kafka.partitions)]
+        return sum(offset for offset, _ in (await outbox.offsets(kafka.group, places)).values()) >= records
+
+    return done
+
+
+async def test_what_is_on_the_topic_is_applied_in_order_per_urn(
+    graph: AsyncDriver,
+    database: str,
+    service: IngestService,
+    codec: Codec,
+    outbox: Outbox,
+    kafka: KafkaSettings,
+    topics: Topics,
+) -> None:
+    """Many updates of few URNs: every version is there, the last value is current."""
+    topics.send([proposal(n % 20, f"v{n // 20}") for n in range(400)])
+
+    async with running(ConsumerJob(service, codec, outbox, kafka)):
+        await until(consumed(outbox, kafka, 400))
+
+    current = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN [a.version, a.value]")
+    assert current == [[20, '{"description":"v19"}']] * 20
+    old = await values(graph, database, "MATCH (v:AspectVersion) RETURN v.version")
+    assert sorted(old) == sorted(list(range(1, 20)) * 20)
+
+
+async def test_poison_goes_to_the_dead_letters_and_the_rest_lands(
+    graph: AsyncDriver,
+    database: str,
+    service: IngestService,
+    codec: Codec,
+    outbox: Outbox,
+    kafka: KafkaSettings,
+    topics: Topics,
+) -> None:
+    """Every kind of record that can never be applied is in the failed topic, with reason, place and original bytes."""
+    poison: list[dict[str, Any] | bytes] = [
+        b"",
+        b"\x00\x00\x00\x00\x63not avro",
+        b"\x05nonsense",
+        b'{"entityUrn": "nonsense", "aspectName": "status", "aspect": {"value": "{}"}}',
+        {**proposal(1, "x"), "entityUrn": "urn:li:datset:a", "entityType": "datset"},
+        {**proposal(1, "x"), "aspect": {"value": "{", "contentType": "application/json"}},
+        {**proposal(1, "x"), "changeType": "RESTATE"},
+        {**proposal(1, "x"), "aspectName": "dashboardInfo"},
+    ]
+    good = [proposal(n, "good") for n in range(100)]
+    topics.send(
+        [
+            item
+            for n, item in enumerate(good)
+            for item in ([item, poison[n // 10]] if n % 10 == 5 and n // 10 < len(poison) else [item])
+        ],
+    )
+
+    async with running(ConsumerJob(service, codec, outbox, kafka), Relay(outbox, codec, kafka)):
+        await until(consumed(outbox, kafka, 100 + len(poison)))
+
+        async def published() -> bool:
+            return await outbox.depth() == 0
+
+        await until(published)
+
+    landed = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.value")
+    assert landed == ['{"description":"good"}'] * 100
+    letters = topics.records("FailedMetadataChangeProposal", kafka.failed_topic)
+    assert sorted(letter["original"] for _, letter in letters) == sorted(
+        item if isinstance(item, bytes) else orjson.dumps(item) for item in poison
+    )
+    assert {letter["errorType"] for _, letter in letters} == {
+        "Undecodable",
+        "BadUrn",
+        "UnknownEntityType",
+        "BadValue",
+        "Unsupported",
+        "AspectNotAllowed",
+    }
+    assert all(letter["topic"] == kafka.proposal_topic and letter["error"] for _, letter in letters)
+
+
+async def test_a_consumer_that_lost_its_partition_writes_nothing(
+    graph: AsyncDriver, database: str, service: IngestService, outbox: Outbox
+) -> None:
+    """The offset in Neo4j is compared and set in the batch's transaction."""
+
+    def delivery(start: int, after: int) -> Delivery:
+        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [])
+
+    await service.consume([decode_proposal(proposal(1, "first"))], delivery(-1, 5))
+    with pytest.raises(Fenced):
+        await service.consume([decode_proposal(proposal(1, "zombie"))], delivery(-1, 7))
+
+    assert await outbox.offsets("g", [("t", 0), ("t", 1)]) == {("t", 0): (5, 1)}
+    assert await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.value") == [
+        '{"description":"first"}'
+    ]
+
+
+async def test_members_of_a_group_share_the_work(
+    graph: AsyncDriver,
+    database: str,
+    service: IngestService,
+    codec: Codec,
+    outbox: Outbox,
+    kafka: KafkaSettings,
+    topics: Topics,
+) -> None:
+    """Consumers join and leave while records come: nothing is lost, nothing applied twice."""
+    jobs = [ConsumerJob(service, codec, outbox, kafka) for _ in range(3)]
+    first = [proposal(n % 50, f"a{n}") for n in range(500)]
+    second = [proposal(n % 50, f"b{n}") for n in range(500)]
+
+    async with running(jobs[0]):
+        await asyncio.to_thread(topics.send, first)
+        async with running(jobs[1], jobs[2]):
+            await asyncio.to_thread(topics.send, second)
+            await until(consumed(outbox, kafka, 700))
+        await until(consumed(outbox, kafka, 1_000))
+
+    versions = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.version")
+    assert versions == [20] * 50
+
+
+async def test_a_store_that_is_away_stops_consumption(
+    graph: AsyncDriver,
+    database: str,
+    service: IngestService,
+    codec: Codec,
+    outbox: Outbox,
+    kafka: KafkaSettings,
+    topics: Topics,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No dead letter for it; what waits is applied when the store is back."""
+    real = IngestService._attempt
+    away = True
+
+    async def attempt(self: IngestService, *args: Any) -> Any:
+        if away:
+            raise StoreUnavailable("away")
+        return await real(self, *args)
+
+    monkeypatch.setattr(IngestService, "_attempt", attempt)
+    topics.send([proposal(n, "x") for n in range(30)])
+
+    async with running(ConsumerJob(service, codec, outbox, kafka)):
+        await asyncio.sleep(3)
+        assert await values(graph, database, "MATCH (a:Aspect) RETURN count(a)") == [0]
+        away = False
+        await until(consumed(outbox, kafka, 30))
+
+    assert await outbox.depth() == 0
+    assert await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN count(a)") == [30]

@@ -1,0 +1,373 @@
+"""Walks with every option against walks by hand: random graphs with cycles, jobs, soft-deleted nodes and columns."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from neo4j import AsyncDriver
+
+from graphsvc.graph.reader import Reader
+from graphsvc.graph.registry import Registry
+from graphsvc.graph.walking import FOLDED, Flow, shown
+from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, column_of, job
+
+SEEDS = range(12)
+
+
+def dataset(name: object) -> str:
+    return f"urn:li:dataset:(urn:li:dataPlatform:hive,{name},PROD)"
+
+
+def task(name: object) -> str:
+    return f"urn:li:dataJob:(urn:li:dataFlow:(airflow,daily,prod),{name})"
+
+
+def column(entity: str, name: object) -> str:
+    return f"urn:li:schemaField:({entity},{name})"
+
+
+@dataclass
+class Drawn:
+    """A graph: (upstream, downstream) pairs of entities and of columns; the latter with who declares them."""
+
+    entities: list[str] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)
+    flows: set[tuple[str, str]] = field(default_factory=set)
+    columns: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> set[str]:
+        return {*self.entities, *(end for pair in self.columns for end in pair)}
+
+    @property
+    def pairs(self) -> set[tuple[str, str]]:
+        return self.flows | set(self.columns)
+
+    async def write(self, driver: AsyncDriver, database: str) -> None:
+        """A job Produces what is downstream of it, with the mirror; everything else DownstreamOf or Consumes."""
+        rows: list[dict[str, Any]] = [
+            {
+                "urn": urn,
+                "label": "SchemaField" if column_of(urn) else "Dataset",
+                "removed": urn in self.removed or None,
+            }
+            for urn in sorted(self.nodes)
+        ]
+        await driver.execute_query(
+            "UNWIND $rows AS row CREATE (n:Entity {urn: row.urn, name: 'name of ' + row.urn, removed: row.removed}) "
+            "SET n:$(row.label), n.size = size(row.urn)",
+            rows=rows,
+            database_=database,
+        )
+        produced = {(up, down) for up, down in self.flows if job(up) and not job(down)}
+        consumed = {(up, down) for up, down in self.flows if job(down)}
+        for pairs, text in (
+            (produced, "(u)-[:Produces]->(d), (d)-[:ProducedBy {lineage: true, mirrorOf: 'Produces'}]->(u)"),
+            (consumed, "(d)-[:Consumes {lineage: true, aspect: 'a'}]->(u)"),
+            (self.flows - produced - consumed, "(d)-[:DownstreamOf {lineage: true, via: 'urn:li:query:q'}]->(u)"),
+        ):
+            await driver.execute_query(
+                "UNWIND $rows AS row MATCH (u:Entity {urn: row[0]}) MATCH (d:Entity {urn: row[1]}) CREATE " + text,  # type: ignore[arg-type]
+                rows=[[up, down] for up, down in sorted(pairs)],
+                database_=database,
+            )
+        await driver.execute_query(
+            "UNWIND $rows AS row MATCH (u:Entity {urn: row[0]}) MATCH (d:Entity {urn: row[1]}) "
+            "CREATE (d)-[:DownstreamOf {lineage: true, declaredBy: row[2], transformOperation: 'T'}]->(u)",
+            rows=[[up, down, by] for (up, down), by in self.columns.items()],
+            database_=database,
+        )
+
+    def onward(self, flow: Flow, pairs: set[tuple[str, str]] | None = None) -> dict[str, set[str]]:
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for up, down in self.pairs if pairs is None else pairs:
+            near, far = (down, up) if flow == "up" else (up, down)
+            found[near].add(far)
+        return found
+
+
+def reached(graph: dict[str, set[str]], start: str, hops: int, free: set[str] = frozenset()) -> dict[str, int]:  # type: ignore[assignment]
+    """Distances by relaxing until nothing changes; free nodes cost none, and count as far as what is behind them."""
+    cost = {start: 0}
+    changed = True
+    while changed:
+        changed = False
+        for near, fars in graph.items():
+            for far in fars:
+                new = cost[near] + (far not in free) if near in cost and cost[near] < hops else None
+                if new is not None and new < cost.get(far, hops + 1):
+                    cost[far], changed = new, True
+    return {urn: c + (urn in free and urn != start) for urn, c in cost.items()}
+
+
+def draw(seed: int) -> Drawn:
+    rnd = random.Random(seed)
+    drawn = Drawn([dataset(i) for i in range(rnd.randint(3, 12))] + [task(i) for i in range(rnd.randint(0, 6))])
+    for _ in range(rnd.randint(3, 35)):
+        drawn.flows.add((rnd.choice(drawn.entities), rnd.choice(drawn.entities)))
+    drawn.removed = set(rnd.sample(drawn.entities, len(drawn.entities) // 4))
+    tables = [urn for urn in drawn.entities if not job(urn)]
+    for _ in range(rnd.randint(0, 25)):
+        up, down = (column(rnd.choice(tables), rnd.choice("xyz")) for _ in range(2))
+        by = rnd.choice([column_of(down), *filter(job, drawn.entities)])
+        drawn.columns[up, down] = by
+    return drawn
+
+
+@pytest.fixture
+def walks(reader: Reader, registry: Registry) -> Walks:
+    return Walks(reader, registry)
+
+
+def asked(urn: str, flow: Flow, hops: int, **more: Any) -> Question:
+    return Question(urn, flow, hops, more.pop("max_nodes", 1000), 30.0, **more)
+
+
+def pairs_of(found: Walked) -> set[tuple[str, str]]:
+    return {(edge.upstream, edge.downstream) for edge in found.edges}
+
+
+def begun(seed: int, drawn: Drawn) -> tuple[str, Flow, int]:
+    rnd = random.Random(seed)
+    return rnd.choice(sorted(drawn.entities)), rnd.choice(["up", "down"]), rnd.randint(1, 5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_walk_is_the_walk_by_hand(graph: AsyncDriver, database: str, walks: Walks, seed: int) -> None:
+    """Every node at its least distance, every edge between them, and whether there is more."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start, flow, hops = begun(seed, drawn)
+    expected = reached(drawn.onward(flow), start, hops)
+
+    found = await walks.walk(asked(start, flow, hops))
+
+    assert found is not None
+    assert found.distance == expected
+    assert [n.urn for n in found.nodes] == sorted(expected.keys() - {start}, key=lambda urn: (expected[urn], urn))
+    assert pairs_of(found) == {(up, down) for up, down in drawn.pairs if up in expected and down in expected}
+    assert len(found.edges) == len(pairs_of(found))
+    assert found.more_hops == (len(reached(drawn.onward(flow), start, hops + 1)) > len(expected))
+    assert found.partial is None
+    assert {n.urn for n in found.nodes if n.removed} == (drawn.removed & expected.keys()) - {start}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_folded_job_costs_no_hop(graph: AsyncDriver, database: str, walks: Walks, seed: int) -> None:
+    """Datasets behind a job, or behind several, are as near as if they stood next to each other."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start, flow, hops = begun(seed, drawn)
+
+    found = await walks.walk(asked(start, flow, hops, folded=job))
+
+    assert found is not None
+    assert found.distance == reached(drawn.onward(flow), start, hops, {urn for urn in drawn.entities if job(urn)})
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_what_is_hidden_still_joins(graph: AsyncDriver, database: str, walks: Walks, seed: int) -> None:
+    """Jobs and soft-deleted nodes left out: an edge stands for every way through them, and for nothing else."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start, flow, hops = begun(seed, drawn)
+    found = await walks.walk(asked(start, flow, hops))
+    assert found is not None
+    hidden = {n.urn for n in found.nodes if n.removed or job(n.urn)} - {start}
+
+    edges, cut = shown([start, *(n.urn for n in found.nodes)], found.edges, hidden)
+
+    inner = drawn.onward("down", pairs_of(found))
+    through = {(near, far) for near in found.distance.keys() - hidden for far in behind(inner, near, hidden)}
+    assert not cut
+    assert {(e.upstream, e.downstream) for e in edges if e.type != FOLDED} == {
+        (a, b) for a, b in pairs_of(found) if a not in hidden and b not in hidden
+    }
+    assert sorted((e.upstream, e.downstream) for e in edges if e.type == FOLDED) == sorted(through)
+    for edge in edges:
+        assert set(pairwise((edge.upstream, *edge.through, edge.downstream))) <= pairs_of(found)
+        assert set(edge.through) <= hidden
+
+
+def behind(graph: dict[str, set[str]], near: str, hidden: set[str]) -> set[str]:
+    """What is not hidden and lies right behind hidden nodes."""
+    inside: set[str] = set()
+    found = {far for far in graph.get(near, ()) if far in hidden}
+    while found - inside:
+        inside |= found
+        found = {far for urn in inside for far in graph.get(urn, ()) if far in hidden}
+    return {far for urn in inside for far in graph.get(urn, ()) if far not in hidden}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_filter_during_the_walk_ends_it_there(
+    graph: AsyncDriver, database: str, walks: Walks, seed: int
+) -> None:
+    """Nothing is found through a node that does not pass, nor through a soft-deleted one where they are not walked."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start, flow, hops = begun(seed, drawn)
+    kept = {urn for urn in drawn.nodes if len(urn) % 2 == 1 and urn not in drawn.removed} | {start}
+    passing = Filter(frozenset({"size"}), lambda _, values: values["size"] % 2 == 1)
+    inner = {pair for pair in drawn.pairs if pair[0] in kept and pair[1] in kept}
+
+    found = await walks.walk(asked(start, flow, hops, during=passing, removed=False))
+
+    assert found is not None
+    assert found.distance == reached(drawn.onward(flow, inner), start, hops)
+    assert pairs_of(found) == {(a, b) for a, b in inner if a in found.distance and b in found.distance}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_columns_mixed_with_entities(graph: AsyncDriver, database: str, walks: Walks, seed: int) -> None:
+    """A column goes on by column lineage, and by its entity's lineage to neighbours that column lineage leaves out."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    _, flow, hops = begun(seed, drawn)
+    starts = sorted(drawn.nodes - set(drawn.entities))
+    if not starts:
+        drawn.columns[column(dataset(0), "x"), column(dataset(1), "x")] = dataset(1)
+        await graph.execute_query("MATCH (n:Entity) DETACH DELETE n", database_=database)
+        await drawn.write(graph, database)
+        starts = sorted(drawn.nodes - set(drawn.entities))
+    start = random.Random(seed).choice(starts)
+
+    found = await walks.walk(asked(start, flow, hops, mixed=True))
+    bare = await walks.walk(asked(start, flow, hops))
+
+    assert found is not None
+    assert bare is not None
+    assert found.distance == reached(drawn.onward(flow, drawn.pairs | set(attached(drawn, flow))), start, hops)
+    assert bare.distance == reached(drawn.onward(flow), start, hops)
+
+
+def attached(drawn: Drawn, flow: Flow) -> Iterator[tuple[str, str]]:
+    """The (upstream, downstream) pairs of a column and a neighbour of its entity."""
+    for near in drawn.nodes - set(drawn.entities):
+        entity = column_of(near)
+        covered = set()
+        for (up, down), by in drawn.columns.items():
+            mine, other = (down, up) if flow == "up" else (up, down)
+            if column_of(mine) == entity:
+                covered |= {column_of(other), by}
+        for up, down in drawn.flows:
+            mine, other = (down, up) if flow == "up" else (up, down)
+            if mine == entity and other not in covered:
+                yield (other, near) if flow == "up" else (near, other)
+
+
+def simple_paths(
+    graph: dict[str, set[str]], path: tuple[str, ...], ends: set[str], hops: int
+) -> Iterator[tuple[str, ...]]:
+    """Every path without a node twice that stops at an end."""
+    if path[-1] in ends and len(path) > 1:
+        yield path
+    elif len(path) <= hops:
+        for far in graph.get(path[-1], ()):
+            if far not in path:
+                yield from simple_paths(graph, (*path, far), ends, hops)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_paths_are_all_paths_in_order(graph: AsyncDriver, database: str, walks: Walks, seed: int) -> None:
+    """The k shortest, or all of the shortest, as an exhaustive search has them; each step with all its edges."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start, flow, hops = begun(seed, drawn)
+    rnd = random.Random(seed + 1)
+    end = rnd.choice([urn for urn in drawn.entities if urn != start])
+    every = sorted(simple_paths(drawn.onward(flow), (start,), {end}, hops), key=lambda p: (len(p), p))
+
+    few = await walks.routes(asked(start, flow, hops), end, 7)
+    least = await walks.routes(asked(start, flow, hops), end, None)
+
+    assert [route.urns for route in few.routes] == every[:7]
+    assert [route.urns for route in least.routes] == [path for path in every if len(path) == len(every[0])]
+    assert (few.partial, least.partial) == (None, None)
+    for route in few.routes:
+        for (near, far), edges in zip(pairwise(route.urns), route.steps, strict=True):
+            assert {(e.upstream, e.downstream) for e in edges} == {(far, near) if flow == "up" else (near, far)}
+            assert all(e.via == "urn:li:query:q" for e in edges if e.type == "DownstreamOf")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_paths_of_columns_end_at_a_column_of_the_end(
+    graph: AsyncDriver, database: str, walks: Walks, seed: int
+) -> None:
+    """From a column to an entity, over columns and entities."""
+    drawn = draw(seed)
+    drawn.columns[column(dataset(0), "x"), column(dataset(1), "x")] = dataset(1)
+    await drawn.write(graph, database)
+    _, flow, hops = begun(seed, drawn)
+    start, end = column(dataset(0), "x"), random.Random(seed).choice(drawn.entities)
+    graph_by_hand = drawn.onward(flow, drawn.pairs | set(attached(drawn, flow)))
+    ends = {end} | {urn for urn in drawn.nodes if column_of(urn) == end} - {start}
+    every = sorted(simple_paths(graph_by_hand, (start,), ends, hops), key=lambda p: (len(p), p))
+
+    found = await walks.routes(asked(start, flow, hops, mixed=True), end, 5)
+
+    assert [route.urns for route in found.routes] == every[:5]
+
+
+async def test_limits_are_said(graph: AsyncDriver, database: str, walks: Walks) -> None:
+    """Nodes: the nearest are kept, then the first by URN. Time: no further hop. Nothing is claimed to be complete."""
+    urns = [dataset(i) for i in range(8)]
+    drawn = Drawn(urns, flows={(urns[0], urn) for urn in urns[1:5]} | {(urns[4], urns[5])})
+    await drawn.write(graph, database)
+
+    few = await walks.walk(asked(urns[0], "down", 5, max_nodes=3))
+    late = await walks.walk(Question(urns[0], "down", 5, 1000, -1.0))
+    many = await walks.walk(asked(urns[0], "down", 5, max_nodes=5))
+
+    assert few is not None
+    assert late is not None
+    assert many is not None
+    assert ([n.urn for n in few.nodes], few.partial, len(few.edges)) == (urns[1:4], Partial.NODE_LIMIT, 3)
+    assert (late.nodes, late.partial) == ((), Partial.TIME_LIMIT)
+    assert (len(many.nodes), many.partial, many.more_hops) == (5, None, False)
+
+
+async def test_fan_out_beyond_the_limit_of_edges(graph: AsyncDriver, database: str, walks: Walks) -> None:
+    """More edges in one hop than are brought: what is there is given, and called partial."""
+    await graph.execute_query(
+        "CREATE (hub:Entity {urn: $hub}) WITH hub UNWIND range(1, 50) AS i "
+        "MERGE (n:Entity {urn: 'urn:li:tag:' + (i % 3)}) "
+        "CREATE (n)-[:DownstreamOf {lineage: true, via: toString(i)}]->(hub)",
+        hub=dataset("hub"),
+        database_=database,
+    )
+
+    found = await walks.walk(asked(dataset("hub"), "down", 2, max_nodes=2))
+    whole = await walks.walk(asked(dataset("hub"), "down", 2, max_nodes=3))
+
+    assert found is not None
+    assert whole is not None
+    assert found.partial in {Partial.EDGE_LIMIT, Partial.NODE_LIMIT}
+    assert (len(whole.nodes), len(whole.edges), whole.partial) == (3, 50, None)
+
+
+@pytest.mark.usefixtures("graph")
+async def test_no_node_no_answer(walks: Walks) -> None:
+    """An unknown start is None, and there are no paths from it."""
+    assert await walks.walk(asked(dataset("nowhere"), "up", 3)) is None
+    assert (await walks.routes(asked(dataset("nowhere"), "up", 3), dataset("a"), 3)).routes == ()
+
+
+async def test_types_narrow_a_walk(graph: AsyncDriver, database: str, walks: Walks) -> None:
+    """By the model's names, also over a mirror; names that are no lineage match nothing."""
+    drawn = Drawn(
+        [dataset(0), task(0), dataset(1)],
+        flows={(dataset(0), task(0)), (task(0), dataset(1)), (dataset(0), dataset(1))},
+    )
+    await drawn.write(graph, database)
+
+    found = [
+        await walks.walk(asked(dataset(1), "up", 3, types=frozenset(types)))
+        for types in ({"Produces"}, {"Produces", "Consumes"}, {"OwnedBy", "x]->() //"})
+    ]
+
+    assert [[n.urn for n in walked.nodes] for walked in found if walked] == [[task(0)], [task(0), dataset(0)], []]
