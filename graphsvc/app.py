@@ -16,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from graphsvc.api import health, lineage_rest
 from graphsvc.api import rest as reading
+from graphsvc.api import search_rest
 from graphsvc.api.graphql.router import build_router as build_graphql
 from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import (
@@ -79,6 +80,7 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     app.include_router(health.build_router(ready))
     app.include_router(health.build_config_router())
     app.include_router(reading.build_router(reader, registry))
+    app.include_router(search_rest.build_router(reader, registry))
     app.include_router(lineage_rest.build_router(reader, registry, settings.graphql))
     app.include_router(build_graphql(reader, registry, settings.graphql))
     queue = parts.streams.queue if parts.streams else None

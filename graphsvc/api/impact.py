@@ -182,7 +182,6 @@ async def impact(
         TooLarge: A bound passes the settings' limits.
     """
     found: dict[Flow, Walked] = {}
-    flow: Flow
     for flow in asked.flows:
         walked = await walks.walk(question_of(asked, flow, limits, type_names))
         if walked is None:
@@ -191,18 +190,13 @@ async def impact(
     rows: list[tuple[Flow, int, Node]] = []
     values: dict[str, dict[str, Any]] = {}
     for flow, walked in found.items():
-        kept = [
-            node for node in walked.nodes if (asked.removed or not node.removed) and not (asked.fold and job(node.urn))
-        ]
-        values |= await walks.values([n.urn for n in kept], TABLE_FIELDS | fields_of(asked.where))
-        rows += [
-            (flow, walked.distance[node.urn], node)
-            for node in kept
-            if matches(
-                asked.where,
-                facts_of(node.urn, values[node.urn], names_of_type(node.urn, type_names), walked.distance[node.urn]),
-            )
-        ]
+        kept = [n for n in walked.nodes if (asked.removed or not n.removed) and not (asked.fold and job(n.urn))]
+        values |= await walks.values([node.urn for node in kept], TABLE_FIELDS | fields_of(asked.where))
+        for node in kept:
+            distance = walked.distance[node.urn]
+            facts = facts_of(node.urn, values[node.urn], names_of_type(node.urn, type_names), distance)
+            if matches(asked.where, facts):
+                rows.append((flow, distance, node))
     names = await _names(reader, (values[node.urn] for _, _, node in rows))
     edges, cut = _edges(found.values(), {node.urn for _, _, node in rows})
     partial = next((walked.partial for walked in found.values() if walked.partial), None)

@@ -1,4 +1,4 @@
-"""Search over Neo4j's own full-text index: pages, totals and facets of the entities that a text and filters let through."""
+"""Search over Neo4j's full-text index: pages, totals and facets of the entities that a text and filters let through."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,22 +15,24 @@ from graphsvc.graph.words import pieces
 # Fields that words are looked for in, by the model's annotations; columns stand in fieldWords. The schema's V006 has
 # the same, which a test compares. What such fields hold is a word of a small set, or no word: one filters by them.
 TEXT_KINDS = frozenset({"TEXT", "TEXT_PARTIAL", "WORD_GRAM"})
-NO_TEXT = frozenset(
-    "allowedPlatforms assignees cluster customType deploymentStatus entityTypes fieldPaths latest origin priority scheduleType"
-    " stage state type version versionSet versionSortId".split()  # noqa: SIM905
-)
+NO_TEXT = frozenset({
+    "allowedPlatforms", "assignees", "cluster", "customType", "deploymentStatus", "entityTypes", "fieldPaths",
+    "latest", "origin", "priority", "scheduleType", "stage", "state", "type", "version", "versionSet",
+    "versionSortId",
+})  # fmt: skip
 # Fields that the index finds exact values in, so that the cost of these filters grows with the answer.
-EXACT = frozenset(
-    "applications container dataProduct domains email env fieldGlossaryTerms fieldTags glossaryTerms origin owners platform"
-    " platformInstance tags typeNames".split()  # noqa: SIM905
-)
-TEXT: frozenset[str] = frozenset(
-    "aliases customProperties definition description destination displayName editedDescription editedDisplayName"
-    " editedFieldDescriptions editedFieldGlossaryTerms editedFieldTags editedName featureNamespace fieldDescriptions"
-    " fieldLabels flowId fullName id jobId ldap message orchestrator originalFileName path project qualifiedName"
-    " schemaFieldBusinessAttribute semanticText skills slackDisplayName source tagline teams text title tool url"
-    " versionCustomProperties".split()  # noqa: SIM905
-)
+EXACT = frozenset({
+    "applications", "container", "dataProduct", "domains", "email", "env", "fieldGlossaryTerms", "fieldTags",
+    "glossaryTerms", "origin", "owners", "platform", "platformInstance", "tags", "typeNames",
+})  # fmt: skip
+TEXT = frozenset({
+    "aliases", "customProperties", "definition", "description", "destination", "displayName", "editedDescription",
+    "editedDisplayName", "editedFieldDescriptions", "editedFieldGlossaryTerms", "editedFieldTags", "editedName",
+    "featureNamespace", "fieldDescriptions", "fieldLabels", "flowId", "fullName", "id", "jobId", "ldap", "message",
+    "orchestrator", "originalFileName", "path", "project", "qualifiedName", "schemaFieldBusinessAttribute",
+    "semanticText", "skills", "slackDisplayName", "source", "tagline", "teams", "text", "title", "tool", "url",
+    "versionCustomProperties",
+})  # fmt: skip
 TYPE = "_entityType"
 TYPE_FIELDS = frozenset({TYPE, "entityType", "entity"})
 FACETS = (TYPE, "platform", "origin", "typeNames", "tags", "glossaryTerms", "domains", "owners", "container", "removed")
@@ -48,9 +50,10 @@ ALIASES = {
     "_entityName": "nameWords",
 }
 FILTER_ALIASES = {"_entityName": "name", "entityName": "name"}
-OPERATORS = frozenset(
-    "EQUAL IN IEQUAL CONTAIN START_WITH END_WITH EXISTS GREATER_THAN GREATER_THAN_OR_EQUAL_TO LESS_THAN LESS_THAN_OR_EQUAL_TO".split()  # noqa: SIM905
-)
+OPERATORS = frozenset({
+    "EQUAL", "IN", "IEQUAL", "CONTAIN", "START_WITH", "END_WITH", "EXISTS", "GREATER_THAN",
+    "GREATER_THAN_OR_EQUAL_TO", "LESS_THAN", "LESS_THAN_OR_EQUAL_TO",
+})  # fmt: skip
 MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lists are compared one by one
 MAX_VALUES = 20_000
 _LONG = 2**63
@@ -61,7 +64,7 @@ class Filter(NamedTuple):
     One condition.
 
     Attributes:
-        field: DataHub's name of a field, or `urn`, `name`, `_entityType`. One that the model does not know is in no entity.
+        field: DataHub's name of a field, or `urn`, `name`, `_entityType`. What the model does not know, no entity has.
         values: One of them should match.
         operator: One of `OPERATORS`. Texts are compared as they are by EQUAL and IN, and in any case by the others.
         negated: It must not hold.
@@ -121,7 +124,7 @@ class Count(NamedTuple):
     """A value of a facet, and how many entities have it."""
 
     value: str
-    count: int
+    number: int
 
 
 class Cursor(NamedTuple):
@@ -259,12 +262,12 @@ class Search:
         rows = await self._reader.value_of(query("read/search_facets"), **source, fields=list(names), limit=limit)
         found: dict[str, list[Count]] = {name: [] for name in names.values()}
         types = {label: name for name, label in self._model.labels.items()}
-        for name, value, count in rows:
+        for name, value, number in rows:
             text = types.get(value, value) if name == TYPE else _text(value)
-            found[names[name]].append(Count(text, count))
+            found[names[name]].append(Count(str(text), number))
         return found
 
-    async def _sorted(
+    async def _sorted(  # noqa: PLR0913, PLR0917
         self, source: Mapping[str, Any], sort: Sort, after: Cursor | None, start: int, count: int, fields: list[str]
     ) -> Any:
         text = query("read/search_sorted", order="DESC" if sort.descending else "ASC")
@@ -306,7 +309,9 @@ class Search:
         if len(condition.values) > MAX_VALUES:
             raise BadRequest(f"filter on {condition.field}: more than {MAX_VALUES} values, which is the limit")
         name = _field(condition.field)
-        values: list[Any] = [self._label(v) for v in condition.values] if name == TYPE else self._values(name, condition)
+        values: list[Any] = (
+            [self._label(v) for v in condition.values] if name == TYPE else self._values(name, condition)
+        )
         return {
             "field": name,
             "op": {"IN": "EQUAL"}.get(condition.operator, condition.operator),

@@ -87,7 +87,7 @@ def understood(text: str, fields: TextFields) -> SearchText:
     return SearchText(lucene or NOTHING, tuple(dict.fromkeys(parser.words)))
 
 
-def completed(text: str, fields: TextFields) -> SearchText:
+def completed(text: str, _: TextFields) -> SearchText:
     """The Lucene query for a name whose last word is still being typed; operators mean nothing here."""
     words = pieces(text)
     if not words:
@@ -258,7 +258,7 @@ def _in_field(name: str, term: Term, words: Sequence[str]) -> str:
 
 def _fuzzy(word: str) -> str:
     """Two letters may differ; one in a short word, or everything would be near it."""
-    return f"{word}~{1 if len(word) < 5 else 2}"  # noqa: PLR2004
+    return f"{word}~{1 if len(word) < 5 else 2}"
 
 
 def _join(boosts: Mapping[str, float], text: str) -> str:

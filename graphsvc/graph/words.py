@@ -10,7 +10,7 @@ _TYPES = re.compile(r"\[[^\]]*\]")  # `[version=2.0].[type=string].` in field pa
 
 
 def pieces(text: str) -> list[str]:
-    """Words of a text in its order, in lower case, parted at every sign that is no letter or digit, and in camelCase."""
+    """Words of a text in its order, in lower case, parted at every sign but letters and digits, and in camelCase."""
     return [piece.lower() for run in _RUN.findall(text) for piece in _PIECE.split(run)]
 
 

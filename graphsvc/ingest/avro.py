@@ -59,7 +59,9 @@ class Codec:
         Raises:
             Unavailable: The schema registry is away: StoreUnavailable, or BrokerUnavailable where it is a foreign one.
         """
-        wanted = {FRAME.unpack_from(value)[1] for value in values if value and not value[0] and len(value) >= FRAME.size}
+        wanted = {
+            FRAME.unpack_from(value)[1] for value in values if value and not value[0] and len(value) >= FRAME.size
+        }
         self._unknown.clear()
         for schema_id in wanted - self._readers.keys():
             try:
@@ -112,8 +114,8 @@ class Codec:
 
         Args:
             topic: Where it goes.
-            record: `MetadataChangeProposal`, `MetadataChangeLog`, `PlatformEvent` or `FailedMetadataChangeProposal`; its
-                schema is registered at the first use.
+            record: `MetadataChangeProposal`, `MetadataChangeLog`, `PlatformEvent` or `FailedMetadataChangeProposal`.
+                Its schema is registered at the first use.
             value: Its fields by name; those with a default may be left out.
 
         Raises:

@@ -66,6 +66,7 @@ class Planner:
         self._now = locked.now
         self._log = log
         self._token = token_hex(4)
+        self._places = (0, 0)
         self._stamp = stamp
         self._edge_limit = edge_limit
         self.operations = Operations()
@@ -74,18 +75,20 @@ class Planner:
         """Plan how nodes look that came into being as ends of edges."""
         self.operations.described.extend(node_of(parse_urn(urn), self._registry) for urn in urns)
 
-    def plan(self, change: Change, point: str | None = None) -> Answer:
+    def plan(self, change: Change, point: str | None = None, places: tuple[int, int] = (0, 0)) -> Answer:
         """
         Plan one change.
 
         Args:
             change: What was asked for.
             point: Stored value of the same point, for a timeseries aspect that has one.
+            places: Of the change's start (see `starts`), and of itself, in the batch: their order is the change log's.
 
         Returns:
             What will have happened, or why the change is refused, which leaves no trace in the operations.
         """
         state = self._states[change.urn.text]
+        self._places = places
         try:
             if change.deletes_entity:
                 return self._delete_entity(change, state)
@@ -308,12 +311,14 @@ class Planner:
         """
         Record a change for the change log; without a value, the deletion of what was there.
 
-        A record is ordered by the clock that was read under the entity's lock, and by its place in the transaction,
-        which takes longer than a microsecond for each: so records of one URN are ordered as its changes are.
+        A record is ordered by the clock that was read under the entity's lock, and by its change's place in the
+        batch; the key aspect's comes before all others. A change takes longer than the two microseconds which that
+        needs, so records of one URN are ordered as its changes are, over transactions too.
         """
         if not self._log:
             return
-        order = self._now + len(self.operations.recorded)
+        start, place = self._places
+        order = self._now + (2 * place + 1 if aspect == change.aspect else 2 * start)
         texts = {
             "value": value,
             "systemMetadata": system,
@@ -361,6 +366,19 @@ def point_key(change: Change) -> Row:
         "timestampMillis": value["timestampMillis"],
         "messageId": text,
     }
+
+
+def starts(changes: Sequence[Change]) -> list[int]:
+    """Per change, the place of the first change to its entity in the batch, or since the entity's last deletion."""
+    since: dict[str, int] = {}
+    found: list[int] = []
+    for index, change in enumerate(changes):
+        if change.deletes_entity:
+            since.pop(change.urn.text, None)
+            found.append(index)
+        else:
+            found.append(since.setdefault(change.urn.text, index))
+    return found
 
 
 def steps(changes: Sequence[Change]) -> list[list[int]]:

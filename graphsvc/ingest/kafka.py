@@ -448,7 +448,7 @@ def _consumer(kafka: KafkaSettings) -> Consumer:
         "session.timeout.ms": 10_000,
         "max.poll.interval.ms": 600_000,
         "queued.max.messages.kbytes": QUEUED_BYTES // 1024,
-        "log_level": 3,
+        "log_level": 0,
         **kafka.options,
         **kafka.consumer_options,
     }

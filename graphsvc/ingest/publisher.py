@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from graphsvc.config import KafkaSettings
@@ -14,7 +16,11 @@ from graphsvc.errors import BrokerUnavailable, ConfigError, TooLarge
 
 POLL_S = 0.2
 FULL_WAIT_S = 0.02
+COMPLAIN_S = 10.0
 MESSAGE_BYTES = 64 * 1024 * 1024  # what the client lets pass; the brokers have limits of their own
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,12 @@ class Publisher:
             "message.timeout.ms": 0 if timeout_s is None else int(timeout_s * 1000),
             # As librdkafka's clients by default, so that a URN's records meet in one partition whoever sends them.
             "partitioner": "consistent_random",
-            "log_level": 3,
+            "log_level": 0,
+            "error_cb": self._complain,
             **kafka.options,
             **kafka.producer_options,
         }
+        self._complained_at = -COMPLAIN_S
         self._producer: Producer | None = None
         self._thread: threading.Thread | None = None
 
@@ -94,6 +102,12 @@ class Publisher:
                 raise BrokerUnavailable(f"Kafka did not take a record for {messages[index].topic}: {error.str()}")
             refused[index] = TooLarge(f"{len(messages[index].value)} bytes are more than {messages[index].topic} takes")
         return refused
+
+    def _complain(self, error: KafkaError) -> None:
+        """Say that the brokers are away, which librdkafka does for each of its tries."""
+        if time.monotonic() - self._complained_at >= COMPLAIN_S:
+            self._complained_at = time.monotonic()
+            log.warning("kafka", reason=error.str())
 
     async def _produce(self, message: Message, index: int, receipt: "_Receipt") -> None:
         while True:

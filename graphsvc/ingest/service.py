@@ -15,9 +15,9 @@ from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.errors import GraphsvcError, TooLarge
 from graphsvc.graph import writer
 from graphsvc.graph.driver import store_errors
-from graphsvc.graph.operations import Advance, Row
+from graphsvc.graph.operations import Advance, Locked, Row
 from graphsvc.graph.registry import Registry
-from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, steps
+from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, starts, steps
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
@@ -185,24 +185,35 @@ class IngestService:
         ):
             if delivery is not None:
                 await writer.advance(tx, delivery.group, delivery.advances)
+            clock: int | None = None  # of the first step, which locks all entities of the batch
+            places = list(zip(starts(changes), range(len(changes)), strict=True))
             for step in steps(changes):
-                answers.update(zip(step, await self._step(tx, [changes[i] for i in step], stamp), strict=True))
+                locked = await writer.lock(tx, _wanted([changes[i] for i in step]))
+                clock = clock or locked.now
+                part = {places[i]: changes[i] for i in step}
+                answers.update(await self._step(tx, part, replace(locked, now=clock), stamp))
             if delivery is not None:
                 await writer.record(tx, delivery.letters(_ordered(answers)))
             await tx.commit()
         return _ordered(answers)
 
-    async def _step(self, tx: AsyncTransaction, changes: Sequence[Change], stamp: Stamp) -> list[Answer]:
+    async def _step(
+        self, tx: AsyncTransaction, changes: Mapping[tuple[int, int], Change], locked: Locked, stamp: Stamp
+    ) -> dict[int, Answer]:
         """Read, decide, write; everything between the read and the write is pure."""
-        locked = await writer.lock(tx, _wanted(changes))
-        stored = await writer.points(tx, [{"index": i, **point_key(c)} for i, c in enumerate(changes) if _is_point(c)])
+        stored = await writer.points(
+            tx, [{"index": i, **point_key(c)} for (_, i), c in changes.items() if _is_point(c)]
+        )
         planner = Planner(self._registry, locked, stamp, self._limits.aspect_edges, log=self._change_log)
-        answers = [planner.plan(change, stored.get(index)) async for index, change in _in_turns(changes)]
-        refused = {c.urn.text for c, answer in zip(changes, answers, strict=True) if isinstance(answer, GraphsvcError)}
+        answers = {
+            places: planner.plan(change, stored.get(places[1]), places)
+            async for _, (places, change) in _in_turns(list(changes.items()))
+        }
+        refused = {changes[places].urn.text for places, a in answers.items() if isinstance(a, GraphsvcError)}
         planner.operations.loose.update(urn for urn in refused if not locked.states[urn].exists)
         planner.describe_ends(await writer.merge_ends(tx, planner.operations))
         await writer.apply(tx, planner.operations)
-        return answers
+        return {index: answer for (_, index), answer in answers.items()}
 
     def _reported(self, by_index: Mapping[int, Answer]) -> list[Answer]:
         answers = _ordered(by_index)

@@ -1,4 +1,4 @@
-"""A generated catalogue: names as they are met in warehouses, from a seed, and the plain facts to compare answers with."""
+"""A generated catalogue: names as warehouses have them, from a seed, and the plain facts to compare answers with."""
 
 import random
 from collections.abc import Iterator
@@ -8,11 +8,38 @@ from graphsvc.ingest.proposal import Proposal, proposal_of
 
 PLATFORMS = ("snowflake", "bigquery", "kafka", "postgres", "dbt")
 LAYERS = ("raw", "stg", "int", "dim", "fct", "mart")
-NOUNS = (
-    "orders customers payments shipments refunds invoices sessions clicks products prices suppliers stores employees"
-    " contracts tickets campaigns emails devices locations accounts ledgers subscriptions coupons reviews carts returns"
-    " warehouses forecasts budgets audits"
-).split()
+NOUNS = [
+    "orders",
+    "customers",
+    "payments",
+    "shipments",
+    "refunds",
+    "invoices",
+    "sessions",
+    "clicks",
+    "products",
+    "prices",
+    "suppliers",
+    "stores",
+    "employees",
+    "contracts",
+    "tickets",
+    "campaigns",
+    "emails",
+    "devices",
+    "locations",
+    "accounts",
+    "ledgers",
+    "subscriptions",
+    "coupons",
+    "reviews",
+    "carts",
+    "returns",
+    "warehouses",
+    "forecasts",
+    "budgets",
+    "audits",
+]
 GRAINS = ("daily", "hourly", "monthly", "snapshot", "history", "2023", "v2", "by_country", "by_channel", "current")
 SCHEMAS = ("sales", "finance", "marketing", "logistics", "people", "web")
 TAGS = ("pii", "tier-1", "deprecated", "gold")
@@ -62,7 +89,12 @@ def tables(count: int, seed: int = 11) -> Iterator[Table]:
             platform=f"urn:li:dataPlatform:{platform}",
             env=urn.rpartition(",")[2].rstrip(")"),
             description=f"One row per {noun} of {schema}, joined with {other}.",
-            columns=(f"{noun}_id", f"{other}_key", "updated_at", *(("shippingAddressLine2",) if number % 40 == 0 else ())),
+            columns=(
+                f"{noun}_id",
+                f"{other}_key",
+                "updated_at",
+                *(("shippingAddressLine2",) if number % 40 == 0 else ()),
+            ),
             tags=tuple(f"urn:li:tag:{tag}" for tag in sorted(rng.sample(TAGS, rng.choice((0, 0, 1, 2))))),
             owners=tuple(sorted({rng.choice(OWNERS), rng.choice(OWNERS)})),
             domain=f"urn:li:domain:{schema}",

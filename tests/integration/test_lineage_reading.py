@@ -66,7 +66,7 @@ class Example:
 @pytest.fixture(scope="module")
 async def url(retail: int, neo4j_server: Any) -> AsyncIterator[str]:
     assert retail
-    settings = Settings(neo4j=neo4j_settings(neo4j_server), graphql=GraphqlSettings(max_page=200))  # type: ignore[call-arg]
+    settings = Settings(neo4j=neo4j_settings(neo4j_server), graphql=GraphqlSettings(max_page=200))
     with served(settings) as running:
         yield running
 
@@ -196,7 +196,8 @@ async def test_pages_sorting_words_and_flags(ask: Ask, example: Example) -> None
 
     page = await ask(SEARCH, input={**common, "start": 1, "count": 2, "searchFlags": {"skipAggregates": True}})
     named = await ask(SEARCH, input={**common, "count": 200, "sortInput": by_name})
-    word = await ask(SEARCH, input={**common, "count": 200, "query": "mart"})
+    part = example.properties[min(expected)]["name"][:4].upper()
+    word = await ask(SEARCH, input={**common, "count": 200, "query": part})
     nowhere = await ask(SEARCH, input={**common, "urn": "urn:li:tag:nowhere"})
     missing = await ask(SEARCH, input={"direction": "UPSTREAM"})
     huge = await ask(SEARCH, input={**common, "count": 201})
@@ -206,7 +207,11 @@ async def test_pages_sorting_words_and_flags(ask: Ask, example: Example) -> None
     names = [r["entity"]["name"] for r in named["data"]["searchAcrossLineage"]["searchResults"]]
     assert names == sorted(names, key=str.casefold, reverse=True)
     found_words = degrees_of(word["data"]["searchAcrossLineage"])
-    assert 0 < len(found_words) == sum("mart" in u + example.properties[u]["name"] for u in expected)
+    assert (
+        0
+        < len(found_words)
+        == sum(part.casefold() in f"{urn} {example.properties[urn]['name']}".casefold() for urn in expected)
+    )
     assert nowhere["data"]["searchAcrossLineage"]["total"] == 0
     assert missing["errors"][0]["extensions"]["code"] == "BAD_INPUT"
     assert huge["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
@@ -270,6 +275,37 @@ async def test_impact_says_whose_it_is(ask: Ask, example: Example) -> None:
     assert {(e["upstream"], e["downstream"]) for e in found["edges"]} == {
         (a, b) for a, b in example.pairs if a in nodes and b in nodes
     }
+
+
+async def test_impact_with_filters(ask: Ask, example: Example) -> None:
+    """Those on the answer choose what is shown, those on the walk what is entered; no direction stands for both."""
+    start = example.starts()[0]
+    text = """query ($urn: String!, $show: [AndFilterInput!], $enter: [AndFilterInput!], $way: LineageDirection) {
+      impactAnalysis(urn: $urn, maxHops: 20, orFilters: $show, walkFilters: $enter, direction: $way) {
+        entities { direction distance entity { urn } } edges { upstream downstream through } } }"""
+    tables = [{"and": [{"field": "_entityType", "values": ["DATASET"]}]}]
+    inner = Example([], [])
+    inner.pairs = {(a, b) for a, b in example.pairs if {a.split(":")[2], b.split(":")[2]} == {"dataset"}}
+    columns = {urn for pair in example.pairs for urn in pair if ":schemaField:" in urn}
+
+    def found(body: dict[str, Any]) -> dict[str, int]:
+        return {e["entity"]["urn"]: e["distance"] for e in body["data"]["impactAnalysis"]["entities"]}
+
+    shown = await ask(text, urn=start, show=tables, way="DOWNSTREAM")
+    entered = await ask(text, urn=start, enter=tables, way="DOWNSTREAM")
+    both = await ask(text, urn=start, way=None)
+    wrong = await ask(
+        text, urn=start, show=[{"and": [{"field": "container", "condition": "ANCESTORS_INCL", "values": ["x"]}]}]
+    )
+
+    whole = example.reached(start, "DOWNSTREAM")
+    assert not columns & whole.keys()
+    assert found(shown) == {urn: d for urn, d in whole.items() if ":dataset:" in urn}
+    assert found(entered) == inner.reached(start, "DOWNSTREAM")
+    assert len(both["data"]["impactAnalysis"]["entities"]) == len(whole) + len(example.reached(start, "UPSTREAM"))
+    assert wrong["errors"][0]["extensions"]["code"] == "BAD_INPUT"
+    for edge in shown["data"]["impactAnalysis"]["edges"]:
+        assert set(pairwise((edge["upstream"], *edge["through"], edge["downstream"]))) <= example.pairs
 
 
 async def test_paths_between(ask: Ask, example: Example) -> None:
@@ -356,6 +392,7 @@ def test_command_line(url: str, example: Example) -> None:
     entity = run(commands, ["get", MART, "--json", "--url", url])
     shown = run(commands, ["get", MART, "--url", url])
     nowhere = run(commands, ["lineage", "urn:li:tag:nowhere", "--url", url])
+    searched = run(commands, ["search", "mart_daily_revenue", "--url", url])
     away = run(commands, ["get", MART, "--url", "http://127.0.0.1:9"])
 
     reached = example.reached(MART, "UPSTREAM", 5)
@@ -365,6 +402,7 @@ def test_command_line(url: str, example: Example) -> None:
     assert [result.exit_code for result in drawn.values()] == [0, 0, 0, 0]
     assert orjson.loads(entity.stdout)["urn"] == MART
     assert "ownership" in shown.output
+    assert "mart_daily_revenue" in searched.output
     assert "404" in str(nowhere.exception)
     assert "does not answer" in str(away.exception)
 

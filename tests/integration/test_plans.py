@@ -29,7 +29,7 @@ def text_of(name: str) -> str:
 
 def filled(name: str, registry: Registry) -> str:
     """The query with its placeholders filled as the code fills them."""
-    given = {"types": "|".join(registry.lineage_types), "edge_type": "DownstreamOf"}
+    given = {"types": "|".join(registry.lineage_types), "edge_type": "DownstreamOf", "order": "ASC"}
     return query(name, **{key: value for key, value in given.items() if f"__{key.upper()}__" in text_of(name)})
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 from neo4j import AsyncDriver
@@ -65,13 +65,14 @@ class Drawn:
         )
         produced = {(up, down) for up, down in self.flows if job(up) and not job(down)}
         consumed = {(up, down) for up, down in self.flows if job(down)}
-        for pairs, text in (
+        writes: list[tuple[set[tuple[str, str]], LiteralString]] = [
             (produced, "(u)-[:Produces]->(d), (d)-[:ProducedBy {lineage: true, mirrorOf: 'Produces'}]->(u)"),
             (consumed, "(d)-[:Consumes {lineage: true, aspect: 'a'}]->(u)"),
             (self.flows - produced - consumed, "(d)-[:DownstreamOf {lineage: true, via: 'urn:li:query:q'}]->(u)"),
-        ):
+        ]
+        for pairs, text in writes:
             await driver.execute_query(
-                "UNWIND $rows AS row MATCH (u:Entity {urn: row[0]}) MATCH (d:Entity {urn: row[1]}) CREATE " + text,  # type: ignore[arg-type]
+                "UNWIND $rows AS row MATCH (u:Entity {urn: row[0]}) MATCH (d:Entity {urn: row[1]}) CREATE " + text,
                 rows=[[up, down] for up, down in sorted(pairs)],
                 database_=database,
             )
@@ -264,10 +265,11 @@ def simple_paths(
     graph: dict[str, set[str]], path: tuple[str, ...], ends: set[str], hops: int
 ) -> Iterator[tuple[str, ...]]:
     """Every path without a node twice that stops at an end."""
-    if path[-1] in ends and len(path) > 1:
+    last = path[-1]
+    if last in ends and len(path) > 1:
         yield path
     elif len(path) <= hops:
-        for far in graph.get(path[-1], ()):
+        for far in graph.get(last, ()):
             if far not in path:
                 yield from simple_paths(graph, (*path, far), ends, hops)
 

@@ -362,7 +362,7 @@ def test_a_node_about_which_only_the_urn_is_known_has_label_name_and_key() -> No
     assert node_of(parse_urn(T), REGISTRY) == {
         "urn": T,
         "labels": ["Dataset"],
-        "properties": {"name": "t", "id": "t", "platform": "urn:li:dataPlatform:hive", "origin": "PROD"},
+        "properties": {"name": "t", "nameWords": "t", "id": "t", "platform": "urn:li:dataPlatform:hive", "origin": "PROD"},
     }
 
 
@@ -376,7 +376,9 @@ def test_a_node_about_which_only_the_urn_is_known_has_label_name_and_key() -> No
 )
 def test_a_node_that_the_model_does_not_fit_still_has_a_name(urn: str, labels: list[str], name: str) -> None:
     """Targets are not held to the model: an unknown type has no label, a short tuple no key."""
-    assert node_of(parse_urn(urn), REGISTRY) == {"urn": urn, "labels": labels, "properties": {"name": name}}
+    node = node_of(parse_urn(urn), REGISTRY)
+
+    assert (node["urn"], node["labels"], node["properties"]["name"]) == (urn, labels, name)
 
 
 # --- Properties ---------------------------------------------------------------------------------------------------

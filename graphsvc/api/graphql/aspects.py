@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from graphsvc.api.filters import platform_urn
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, referred
 from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, shown, stamp, text, view
-from graphsvc.urn import parse_urn
 
 if TYPE_CHECKING:
     from graphsvc.api.graphql.types import (
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     )
 
 _TYPES = strawberry.lazy("graphsvc.api.graphql.types")
-# Entity types whose key begins with a platform's bare name, or hides it one URN deeper.
-_BARE_PLATFORM = frozenset({"chart", "dashboard", "dataFlow", "notebook"})
-PLATFORM_URN = "urn:li:dataPlatform:"
 
 
 @described
@@ -163,17 +160,6 @@ def terms(value: Json, urn: str) -> GlossaryTerms | None:
         ],
         audit_stamp=stamp(value.get("auditStamp")),
     )
-
-
-def platform_urn(urn: str) -> str | None:
-    """The platform that a URN's key names; None where it names none."""
-    parsed = parse_urn(urn)
-    first = parsed.parts[0]
-    if first.startswith(PLATFORM_URN):
-        return first
-    if parsed.entity_type in _BARE_PLATFORM:
-        return PLATFORM_URN + first
-    return platform_urn(first) if parsed.entity_type == "dataJob" and first.startswith("urn:li:") else None
 
 
 @strawberry.type

@@ -29,6 +29,14 @@ from graphsvc.api.graphql.entity import Entity, class_of, classes, entity_of
 from graphsvc.api.graphql.errors import ErrorCodes
 from graphsvc.api.graphql.lineage import lineage
 from graphsvc.api.graphql.plain import PlainExecutor
+from graphsvc.api.graphql.search import (
+    aggregate_across_entities,
+    auto_complete,
+    auto_complete_for_multiple,
+    scroll_across_entities,
+    search,
+    search_across_entities,
+)
 from graphsvc.api.graphql.views import LONG, Long
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import BadRequest
@@ -134,6 +142,22 @@ def _query_type() -> type:
         "paths_between": strawberry.field(
             resolver=paths_between,
             description="Paths over lineage between entities or columns: all of the shortest, or the k shortest.",
+        ),
+        "search": strawberry.field(resolver=search, description="Search entities of one type."),
+        "search_across_entities": strawberry.field(
+            resolver=search_across_entities, description="Search entities of some types, or of all."
+        ),
+        "scroll_across_entities": strawberry.field(
+            resolver=scroll_across_entities, description="The same, page after page, without a limit on their number."
+        ),
+        "aggregate_across_entities": strawberry.field(
+            resolver=aggregate_across_entities, description="Facets of a search, without its results."
+        ),
+        "auto_complete": strawberry.field(
+            resolver=auto_complete, description="Names that begin with a text, of entities of one type or of all."
+        ),
+        "auto_complete_for_multiple": strawberry.field(
+            resolver=auto_complete_for_multiple, description="The same for several types, by type."
         ),
         "search_across_lineage": strawberry.field(
             resolver=search_across_lineage, description="Search what is upstream or downstream of an entity."

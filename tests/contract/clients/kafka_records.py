@@ -11,13 +11,14 @@ librdkafka keeps for tests, which the serializers ask for the cluster's id.
 import json
 import sys
 
+import requests
 from confluent_kafka.serialization import MessageField, SerializationContext
 from datahub.emitter.kafka_emitter import DatahubKafkaEmitter, KafkaEmitterConfig
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.emitter.rest_emitter import DatahubRestEmitter
 from datahub.metadata import schema_classes as m
 
-URN = "urn:li:dataset:(urn:li:dataPlatform:kafka,straße.orders,PROD)"
+URN = "urn:li:dataset:(urn:li:dataPlatform:kafka,sales.orders,PROD)"
 JOB = "urn:li:dataJob:(urn:li:dataFlow:(azkaban,f,PROD),j)"
 STAMP = m.AuditStampClass(time=1_700_000_000_000, actor="urn:li:corpuser:ada")
 
@@ -62,6 +63,7 @@ def events():
 
 def proposals():
     text = m.DatasetPropertiesClass(description="ß", customProperties={"a": "b"})
+    raw = m.GenericAspectClass(value=b'{"removed": false}', contentType="application/json")
     system = m.SystemMetadataClass(lastObserved=5, runId="r1", properties={"k": "v"})
     return [
         MetadataChangeProposalWrapper(entityUrn=URN, aspect=text),
@@ -69,22 +71,33 @@ def proposals():
             entityUrn=URN, aspect=text, systemMetadata=system, headers={"If-None-Match": "*"}
         ),
         MetadataChangeProposalWrapper(entityUrn=URN, aspect=m.StatusClass(removed=True), changeType="CREATE"),
-        m.MetadataChangeProposalClass(entityType="dataset", entityUrn=URN, aspectName="status", changeType="DELETE"),
+        m.MetadataChangeProposalClass(
+            entityType="dataset", entityUrn=URN, aspectName="status", changeType="UPDATE", aspect=raw
+        ),
     ]
 
 
-class Caught:
-    """DatahubRestEmitter, with what it would send kept instead."""
+class Caught(requests.adapters.BaseAdapter):
+    """Keeps what DatahubRestEmitter sends, in place of a connection."""
 
     def __init__(self, server):
-        self.bodies = []
+        super().__init__()
         self.emitter = DatahubRestEmitter(server)
-        self.emitter._emit_generic = lambda url, payload, *_, **__: self.bodies.append(payload)
+        self.emitter.session.mount(server, self)
+        self.body = None
+
+    def send(self, request, **kwargs):
+        self.body = json.loads(request.body)
+        answer = requests.Response()
+        answer.status_code, answer._content, answer.url, answer.request = 200, b"{}", request.url, request
+        return answer
+
+    def close(self):
+        pass
 
     def of(self, item):
         self.emitter.emit(item)
-        body = self.bodies.pop()
-        return json.loads(body) if isinstance(body, str | bytes) else body
+        return self.body
 
 
 def main(server):

@@ -1,0 +1,456 @@
+"""The queries that search: DataHub's names, over Neo4j's full-text index."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import strawberry
+from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode
+
+from graphsvc.api.graphql.context import DEFAULT_COUNT, Info
+from graphsvc.api.graphql.entity import Entity, entity_of, referred
+from graphsvc.api.graphql.names import OTHER, SHIPPED_TYPES, EntityType, entity_type_of, enum_name
+from graphsvc.api.graphql.search_types import (
+    AggregationMetadata,
+    AndFilterInput,
+    FacetFilterInput,
+    FacetMetadata,
+    MatchedField,
+    SearchFlags,
+    SearchInsight,
+    SearchSortInput,
+    SortOrder,
+)
+from graphsvc.api.graphql.views import Long, described
+from graphsvc.errors import BadRequest
+from graphsvc.graph.search import FACETS, TYPE, Count, Cursor, Filter, Hit, Search, SearchQuery, Sort
+
+MAX_SCROLL = 10_000  # DataHub's client scrolls by up to 5,000
+FACET_VALUES = 20
+LONG_BITS = 63
+MAX_FACET_VALUES = 1_000
+DISPLAY_NAMES = {
+    TYPE: "Type",
+    "origin": "Environment",
+    "typeNames": "Sub Type",
+    "owners": "Owned By",
+    "glossaryTerms": "Glossary Term",
+    "tags": "Tag",
+    "domains": "Domain",
+}
+
+
+@strawberry.input(description="A search for entities of one type.")
+class SearchInput:
+    """As DataHub's."""
+
+    type: EntityType
+    query: str
+    start: int | None = None
+    count: int | None = None
+    filters: list[FacetFilterInput] | None = None
+    or_filters: list[AndFilterInput] | None = None
+    search_flags: SearchFlags | None = None
+
+
+@strawberry.input(description="A search for entities of some types, or of all.")
+class SearchAcrossEntitiesInput:
+    """As DataHub's."""
+
+    query: str
+    types: list[EntityType] | None = None
+    start: int | None = None
+    count: int | None = None
+    filters: list[FacetFilterInput] | None = None
+    or_filters: list[AndFilterInput] | None = None
+    view_urn: str | None = None
+    search_flags: SearchFlags | None = None
+    sort_input: SearchSortInput | None = None
+
+
+@strawberry.input(description="A search whose answer is read page after page; `keepAlive` means nothing here.")
+class ScrollAcrossEntitiesInput:
+    """As DataHub's."""
+
+    query: str
+    types: list[EntityType] | None = None
+    scroll_id: str | None = None
+    keep_alive: str | None = None
+    count: int | None = None
+    or_filters: list[AndFilterInput] | None = None
+    view_urn: str | None = None
+    search_flags: SearchFlags | None = None
+    sort_input: SearchSortInput | None = None
+
+
+@strawberry.input(description="A search of which only the facets are wanted.")
+class AggregateAcrossEntitiesInput:
+    """As DataHub's."""
+
+    query: str
+    types: list[EntityType] | None = None
+    facets: list[str | None] | None = None
+    or_filters: list[AndFilterInput] | None = None
+    view_urn: str | None = None
+    search_flags: SearchFlags | None = None
+
+
+@strawberry.input(description="The beginning of a name, among entities of one type.")
+class AutoCompleteInput:
+    """As DataHub's; only names are completed, so `field` means nothing here."""
+
+    query: str
+    type: EntityType | None = None
+    field: str | None = None
+    limit: int | None = None
+    filters: list[FacetFilterInput] | None = None
+    or_filters: list[AndFilterInput] | None = None
+
+
+@strawberry.input(description="The beginning of a name, among entities of some types.")
+class AutoCompleteMultipleInput:
+    """As DataHub's; only names are completed, so `field` means nothing here."""
+
+    query: str
+    types: list[EntityType] | None = None
+    field: str | None = None
+    limit: int | None = None
+    filters: list[FacetFilterInput] | None = None
+    or_filters: list[AndFilterInput] | None = None
+    view_urn: str | None = None
+
+
+@described
+class ExtraProperty:
+    """A further value of a result, as text."""
+
+    name: str
+    value: str
+
+
+@described
+class SearchSuggestion:
+    """Another text to try; there are none yet."""
+
+    text: str
+    score: float | None
+    frequency: int | None
+
+
+@described
+class SearchResult:
+    """An entity that was found."""
+
+    entity: Entity
+    score: float = strawberry.field(description="Relevance; comparable within one answer.")
+    matched_fields: list[MatchedField] = strawberry.field(
+        description="Fields that hold a word of the query; empty with `skipHighlighting`."
+    )
+    insights: list[SearchInsight] = strawberry.field(default_factory=list)
+    extra_properties: list[ExtraProperty] = strawberry.field(default_factory=list)
+
+
+@described
+class SearchResults:
+    """A page of what was found, the best first."""
+
+    start: int
+    count: int
+    total: int
+    search_results: list[SearchResult]
+    facets: list[FacetMetadata] | None
+    suggestions: list[SearchSuggestion] = strawberry.field(default_factory=list)
+
+
+@described
+class ScrollResults:
+    """A page of what was found, in the order of the URNs or of `sortInput`."""
+
+    next_scroll_id: str | None
+    count: int
+    total: int
+    search_results: list[SearchResult]
+    facets: list[FacetMetadata] | None
+
+
+@described
+class AggregateResults:
+    """Facets of a search."""
+
+    facets: list[FacetMetadata] | None
+
+
+@described
+class AutoCompleteResults:
+    """Names that begin as the query does, the best first."""
+
+    query: str
+    suggestions: list[str]
+    entities: list[Entity]
+
+
+@described
+class AutoCompleteResultForEntity:
+    """Names of entities of one type."""
+
+    type: EntityType
+    suggestions: list[str]
+    entities: list[Entity]
+
+
+@described
+class AutoCompleteMultipleResults:
+    """Names by entity type, in the order of their best one."""
+
+    query: str
+    suggestions: list[AutoCompleteResultForEntity]
+
+
+async def search(info: Info, input: SearchInput) -> SearchResults | None:  # noqa: A002  DataHub's name
+    """One page."""
+    wanted = _query(info, input.query, [input.type], input.filters, input.or_filters, input.search_flags)
+    return await _page(info, wanted, input.start, input.count, input.search_flags, None)
+
+
+async def search_across_entities(
+    info: Info,
+    input: SearchAcrossEntitiesInput,  # noqa: A002
+) -> SearchResults | None:
+    """One page."""
+    _no_view(input.view_urn)
+    wanted = _query(info, input.query, input.types, input.filters, input.or_filters, input.search_flags)
+    return await _page(info, wanted, input.start, input.count, input.search_flags, _sort(input.sort_input))
+
+
+async def scroll_across_entities(
+    info: Info,
+    input: ScrollAcrossEntitiesInput,  # noqa: A002
+) -> ScrollResults | None:
+    """The next page; what is written meanwhile neither moves nor repeats what was answered."""
+    _no_view(input.view_urn)
+    wanted = _query(info, input.query, input.types, None, input.or_filters, input.search_flags)
+    count = DEFAULT_COUNT if input.count is None else input.count
+    if not 0 <= count <= MAX_SCROLL:
+        raise BadRequest(f"count is {count}; a page of a scroll has from 0 to {MAX_SCROLL}")
+    selected = _selected(info)
+    finder = _search(info)
+    (hits, after), total, facets = await asyncio.gather(
+        finder.scroll(wanted, _cursor(input.scroll_id), count, _sort(input.sort_input)),
+        _total(finder, wanted, selected),
+        _facets(finder, wanted, input.search_flags, selected, info),
+    )
+    return ScrollResults(
+        next_scroll_id=None if after is None else base64.urlsafe_b64encode(orjson.dumps(list(after))).decode(),
+        count=len(hits),
+        total=total,
+        search_results=_results(hits),
+        facets=facets,
+    )
+
+
+async def aggregate_across_entities(
+    info: Info,
+    input: AggregateAcrossEntitiesInput,  # noqa: A002
+) -> AggregateResults | None:
+    """Facets of everything that matches."""
+    _no_view(input.view_urn)
+    wanted = _query(info, input.query, input.types, None, input.or_filters, input.search_flags)
+    names = [name for name in input.facets or () if name] or FACETS
+    return AggregateResults(facets=await _counted(_search(info), wanted, names, input.search_flags, info))
+
+
+async def auto_complete(info: Info, input: AutoCompleteInput) -> AutoCompleteResults | None:  # noqa: A002
+    """Names of one type, or of all."""
+    types = None if input.type is None else [input.type]
+    hits = await _completed(info, input.query, types, input.filters, input.or_filters, input.limit)
+    return AutoCompleteResults(query=input.query, suggestions=_names(hits), entities=_entities(hits))
+
+
+async def auto_complete_for_multiple(
+    info: Info,
+    input: AutoCompleteMultipleInput,  # noqa: A002
+) -> AutoCompleteMultipleResults | None:
+    """Names of some types, or of all."""
+    _no_view(input.view_urn)
+    hits = await _completed(info, input.query, input.types, input.filters, input.or_filters, input.limit)
+    grouped: dict[str, list[Hit]] = {}
+    for hit in hits:
+        grouped.setdefault(hit.urn.split(":", 3)[2], []).append(hit)
+    suggestions = [
+        AutoCompleteResultForEntity(type=entity_type_of(kind), suggestions=_names(some), entities=_entities(some))
+        for kind, some in grouped.items()
+    ]
+    return AutoCompleteMultipleResults(query=input.query, suggestions=suggestions)
+
+
+async def _completed(  # noqa: PLR0913, PLR0917
+    info: Info, text: str, types: Any, filters: Any, or_filters: Any, limit: int | None
+) -> list[Hit]:
+    _, count = info.context.page(0, limit)
+    wanted = _query(info, text, types, filters, or_filters, None, completing=True)
+    return await _search(info).page(wanted, 0, count)
+
+
+async def _page(  # noqa: PLR0913, PLR0917
+    info: Info, wanted: SearchQuery, start: int | None, count: int | None, flags: SearchFlags | None, sort: Sort | None
+) -> SearchResults:
+    first, size = info.context.page(start, count)
+    selected = _selected(info)
+    finder = _search(info)
+    shown = "matchedFields" in selected and not (flags and flags.skip_highlighting)
+    hits, total, facets = await asyncio.gather(
+        finder.page(wanted, first, size, sort, shown=shown),
+        _total(finder, wanted, selected),
+        _facets(finder, wanted, flags, selected, info),
+    )
+    return SearchResults(start=first, count=len(hits), total=total, search_results=_results(hits), facets=facets)
+
+
+async def _total(finder: Search, wanted: SearchQuery, selected: set[str]) -> int:
+    return await finder.total(wanted) if "total" in selected else 0
+
+
+async def _facets(
+    finder: Search, wanted: SearchQuery, flags: SearchFlags | None, selected: set[str], info: Info
+) -> list[FacetMetadata] | None:
+    if "facets" not in selected or (flags and flags.skip_aggregates):
+        return None
+    return await _counted(finder, wanted, FACETS, flags, info)
+
+
+async def _counted(
+    finder: Search, wanted: SearchQuery, names: Sequence[str], flags: SearchFlags | None, info: Info
+) -> list[FacetMetadata]:
+    limit = FACET_VALUES if flags is None or flags.max_agg_values is None else flags.max_agg_values
+    if not 0 < limit <= MAX_FACET_VALUES or len(names) > MAX_FACET_VALUES:
+        raise BadRequest(f"facets are answered with up to {MAX_FACET_VALUES} values, and as many of them at once")
+    found = await finder.facets(wanted, dict.fromkeys(names), limit)
+    urns = {c.value for counts in found.values() for c in counts if c.value.startswith("urn:li:")}
+    rows = await info.context.loaders.entities.load_many(sorted(urns)) if urns else []
+    labels = {row.urn: row.name for row in rows if row is not None}
+    return [
+        FacetMetadata(
+            field=name,
+            display_name=DISPLAY_NAMES.get(name, name[:1].upper() + name[1:]),
+            aggregations=[_aggregation(name, count, labels) for count in counts],
+        )
+        for name, counts in found.items()
+    ]
+
+
+def _aggregation(field: str, count: Count, labels: dict[str, str]) -> AggregationMetadata:
+    value = enum_name(count.value) if field == TYPE and count.value in SHIPPED_TYPES else count.value
+    return AggregationMetadata(
+        value=value, count=Long(count.number), entity=referred(value), display_name=labels.get(value)
+    )
+
+
+def _query(  # noqa: PLR0913, PLR0917
+    info: Info,
+    text: str,
+    types: Sequence[EntityType] | None,
+    filters: Sequence[FacetFilterInput] | None,
+    or_filters: Sequence[AndFilterInput] | None,
+    flags: SearchFlags | None,
+    *,
+    completing: bool = False,
+) -> SearchQuery:
+    groups = [[_filter(f) for f in group.and_ or ()] for group in or_filters or ()]
+    common = [_filter(f) for f in filters or ()]
+    if common:
+        groups = [[*common, *group] for group in groups or [[]]]
+    return SearchQuery(
+        text=text,
+        types=_types(info, types),
+        filters=tuple(map(tuple, groups)),
+        removed=bool(flags and flags.include_soft_deleted),
+        completing=completing,
+    )
+
+
+def _types(info: Info, types: Sequence[EntityType] | None) -> tuple[str, ...] | None:
+    """Entity types as URNs spell them; OTHER stands for all of a model file's own."""
+    if not types:
+        return None
+    own = [name for name in info.context.registry.entities if name not in SHIPPED_TYPES]
+    return tuple(name for kind in types for name in (own if kind.value == OTHER else [kind.value]))
+
+
+def _filter(given: FacetFilterInput) -> Filter:
+    values = given.values if given.values is not None else [given.value] if given.value is not None else []
+    operator = "EQUAL" if given.condition is None else given.condition.value
+    return Filter(given.field, tuple(values), operator, bool(given.negated))
+
+
+def _sort(given: SearchSortInput | None) -> Sort | None:
+    criteria = [] if given is None else given.sort_criteria or ([given.sort_criterion] if given.sort_criterion else [])
+    if len(criteria) > 1:
+        raise BadRequest("sortInput has more than one criterion; answers are sorted by one field, then by URN")
+    return Sort(criteria[0].field, criteria[0].sort_order is SortOrder.DESCENDING) if criteria else None
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    if not text:
+        return None
+    try:
+        urn, value = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
+    except (ValueError, TypeError, binascii.Error) as exc:
+        raise BadRequest("scrollId is none that was answered here") from exc
+    if (
+        not isinstance(urn, str)
+        or isinstance(value, dict)
+        or (isinstance(value, int) and value.bit_length() > LONG_BITS)
+    ):
+        raise BadRequest("scrollId is none that was answered here")
+    return Cursor(urn, value)
+
+
+def _no_view(urn: str | None) -> None:
+    if urn:
+        raise BadRequest("viewUrn is not supported; give the view's filters as orFilters")
+
+
+def _search(info: Info) -> Search:
+    return Search(info.context.reader, info.context.registry)
+
+
+def _results(hits: Sequence[Hit]) -> list[SearchResult]:
+    return [
+        SearchResult(
+            entity=entity_of(hit.urn, hit.name),
+            score=hit.score,
+            matched_fields=[MatchedField(name=n, value=value, entity=referred(value)) for n, value in hit.fields],
+        )
+        for hit in hits
+    ]
+
+
+def _names(hits: Sequence[Hit]) -> list[str]:
+    return list(dict.fromkeys(hit.name for hit in hits))
+
+
+def _entities(hits: Sequence[Hit]) -> list[Entity]:
+    return [entity_of(hit.urn, hit.name) for hit in hits]
+
+
+def _selected(info: Info) -> set[str]:
+    """Names of the fields that are selected at any depth, through fragments too; arguments cost what they ask for."""
+    raw: Any = info._raw_info  # noqa: SLF001  Strawberry's own form of it costs more than the answer
+    found: set[str] = set()
+    seen: set[str] = set()
+    todo: list[Any] = [node.selection_set for node in raw.field_nodes]
+    while todo:
+        for node in getattr(todo.pop(), "selections", ()):
+            if isinstance(node, FieldNode):
+                found.add(node.name.value)
+                if node.name.value == "searchResults":
+                    todo.append(node.selection_set)
+            elif isinstance(node, InlineFragmentNode):
+                todo.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                todo.append(raw.fragments[node.name.value].selection_set)
+    return found

@@ -1,0 +1,82 @@
+"""`GET /search` for scripts: what GraphQL's `searchAcrossEntities` answers, as plain JSON."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from graphsvc.errors import BadRequest
+from graphsvc.graph.reader import Reader
+from graphsvc.graph.registry import Registry
+from graphsvc.graph.search import FACETS, Filter, Search, SearchQuery, Sort
+from graphsvc.http import JSONAnswer
+
+MAX_PAGE = 1_000
+FACET_VALUES = 20
+
+
+def build_router(reader: Reader, registry: Registry) -> APIRouter:
+    """The endpoint."""
+    router = APIRouter(tags=["Read"])
+    finder = Search(reader, registry)
+
+    @router.get("/search", summary="Search entities")
+    async def search(  # noqa: PLR0913, PLR0917  query parameters
+        query: Annotated[str, Query(description='Words, "phrases", pre*, fuzz~, field:value, AND, OR, NOT.')] = "*",
+        types: Annotated[str | None, Query(description="Entity types, `dataset,chart`; all without.")] = None,
+        filter: Annotated[  # noqa: A002  the parameter's name
+            list[str] | None,
+            Query(description="`field=value|value`; `field!=…` for none of these. All of them must hold."),
+        ] = None,
+        start: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+        count: Annotated[int, Query(ge=0, le=MAX_PAGE)] = 10,
+        sort: Annotated[str | None, Query(description="A field, with `-` before it for descending.")] = None,
+        facets: Annotated[str | None, Query(description="Facets to count, `platform,tags`; `*` for the usual.")] = None,
+    ) -> Response:
+        """
+        A page of entities with the total, the best first.
+
+        Soft-deleted entities are left out unless a filter on `removed` asks for them. A facet has its 20 most
+        frequent values.
+        """
+        wanted = SearchQuery(query, _types(types, registry), (tuple(map(_filter, filter or ())),))
+        names = FACETS if facets == "*" else [name for name in (facets or "").split(",") if name]
+        order = Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None
+        hits, total, counted = await asyncio.gather(
+            finder.page(wanted, start, count, order, shown=True), finder.total(wanted), _facets(finder, wanted, names)
+        )
+        rows = [
+            {
+                "urn": hit.urn,
+                "type": hit.urn.split(":", 3)[2],
+                "name": hit.name,
+                "score": hit.score,
+                "matchedFields": [{"name": name, "value": value} for name, value in hit.fields],
+            }
+            for hit in hits
+        ]
+        return JSONAnswer({"start": start, "count": len(rows), "total": total, "results": rows, "facets": counted})
+
+    return router
+
+
+async def _facets(finder: Search, wanted: SearchQuery, names: list[str] | tuple[str, ...]) -> dict[str, dict[str, int]]:
+    found = await finder.facets(wanted, names, FACET_VALUES) if names else {}
+    return {name: {count.value: count.number for count in counts} for name, counts in found.items()}
+
+
+def _types(text: str | None, registry: Registry) -> tuple[str, ...] | None:
+    if not text:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if unknown := [name for name in names if name not in registry.entities]:
+        raise BadRequest(f"types: the model has no entity type {', '.join(unknown)[:200]}")
+    return names
+
+
+def _filter(text: str) -> Filter:
+    field, equals, value = text.partition("=")
+    if not equals or not field.removesuffix("!"):
+        raise BadRequest(f"filter={text[:100]!r}: the form is field=value, field!=value, or field=value|value")
+    return Filter(field.removesuffix("!"), tuple(value.split("|")), "EQUAL", field.endswith("!"))
