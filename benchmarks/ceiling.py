@@ -11,6 +11,8 @@ import neo4j
 import orjson
 from corpus import SYSTEM, Dataset, aspects
 
+from graphsvc.graph.words import name_words
+
 ENTITIES = """
 UNWIND $rows AS row
 MERGE (e:Entity {urn: row.urn})
@@ -39,7 +41,7 @@ def text(value: dict) -> str:
 
 def bare(urn: str) -> dict:
     platform, name, origin = urn[len("urn:li:dataset:(") : -1].split(",")
-    return {"platform": platform, "id": name, "name": name, "origin": origin}
+    return {"platform": platform, "id": name, "name": name, "nameWords": name_words(name), "origin": origin}
 
 
 def batch(datasets: list[Dataset], now: int) -> Batch:
@@ -66,6 +68,7 @@ def batch(datasets: list[Dataset], now: int) -> Batch:
                 "properties": {
                     **key,
                     "name": properties["name"],
+                    "nameWords": name_words(properties["name"], key["id"]),
                     "description": properties["description"],
                     "customProperties": [f"{k}={v}" for k, v in sorted(properties["customProperties"].items())],
                     "removed": False,

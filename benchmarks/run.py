@@ -1,7 +1,7 @@
 """
 The figures of docs/benchmarks.md, measured in one run and given as ratios to a hand-written ceiling.
 
-    python benchmarks/run.py [--datasets 20000] [--rounds 5] [--only ingest|lineage]
+    python benchmarks/run.py [--datasets 20000] [--rounds 5] [--only ingest|kafka|lineage]
 
 Neo4j is the one that NEO4J_URI names (its graph gets the benchmark's data added), else a private one in a temporary
 folder. Prints a table and writes benchmarks/latest.json: name -> {value, unit, ceiling, ratio}.
@@ -14,11 +14,12 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import consume
 import ingest
 import lineage
 import neo4j
@@ -60,6 +61,17 @@ async def graph() -> AsyncIterator[tuple[neo4j.AsyncDriver, dict[str, str]]]:
             yield driver, env
 
 
+@contextmanager
+def broker() -> Iterator[str]:
+    """A Kafka: the one that KAFKA_BOOTSTRAP names, else a private one."""
+    if bootstrap := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield bootstrap
+        return
+    with tempfile.TemporaryDirectory() as folder, LocalStack(Path(folder), store=False, kafka=True) as stack:
+        assert stack.endpoints.kafka_bootstrap is not None
+        yield stack.endpoints.kafka_bootstrap
+
+
 def machine() -> dict[str, str]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False
@@ -87,17 +99,18 @@ async def main() -> None:
         "--datasets", type=int, default=20_000, help="datasets per contestant and round, three MCPs each"
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds; each contestant runs once in each")
-    parser.add_argument("--only", choices=("ingest", "lineage"), help="measure only this")
+    parser.add_argument("--only", choices=("ingest", "kafka", "lineage"), help="measure only this")
     arguments = parser.parse_args()
-    figures: dict[str, Figure] = {}
     async with graph() as (driver, env):
-        if arguments.only != "lineage":
-            figures |= {
-                k: Figure(**v)
-                for k, v in (await ingest.measure(driver, env, arguments.datasets, arguments.rounds)).items()
-            }
-        if arguments.only != "ingest":
-            figures |= {k: Figure(**v) for k, v in (await lineage.measure(driver, env)).items()}
+        measured: dict[str, dict] = {}
+        if arguments.only in (None, "ingest"):
+            measured |= await ingest.measure(driver, env, arguments.datasets, arguments.rounds)
+        if arguments.only in (None, "lineage"):
+            measured |= await lineage.measure(driver, env)
+        if arguments.only in (None, "kafka"):
+            with broker() as bootstrap:
+                measured |= await consume.measure(driver, env, bootstrap, arguments.datasets, arguments.rounds)
+        figures = {name: Figure(**figure) for name, figure in measured.items()}
     show(figures)
     latest = {
         name: {"value": f.value, "unit": f.unit, "ceiling": f.ceiling, "ratio": f.ratio} for name, f in figures.items()

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 
 @contextmanager
@@ -18,10 +18,30 @@ def served(env: dict[str, str]) -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "graphsvc.cli", "serve", "--port", str(port)]
+    with _process(command, env, f"http://127.0.0.1:{port}/health"):
+        yield "127.0.0.1", port
+
+
+@contextmanager
+def consuming(env: dict[str, str], count: int) -> Iterator[None]:
+    """Run so many `graphsvc consume`."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            command = [sys.executable, "-m", "graphsvc.cli", "consume"]
+            more = {**env, "GRAPHSVC_KAFKA__METRICS_PORT": str(port)}
+            stack.enter_context(_process(command, more, f"http://127.0.0.1:{port}/health/ready"))
+        yield
+
+
+@contextmanager
+def _process(command: list[str], env: dict[str, str], url: str) -> Iterator[None]:
     with subprocess.Popen(command, env={**os.environ, **env}) as process:
         try:
-            _wait(f"http://127.0.0.1:{port}/health", process)
-            yield "127.0.0.1", port
+            _wait(url, process)
+            yield
         finally:
             process.terminate()
 

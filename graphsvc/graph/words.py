@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 _RUN = re.compile(r"[^\W_]+")
 _PIECE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -11,7 +12,7 @@ _TYPES = re.compile(r"\[[^\]]*\]")  # `[version=2.0].[type=string].` in field pa
 
 def pieces(text: str) -> list[str]:
     """Words of a text in its order, in lower case, parted at every sign but letters and digits, and in camelCase."""
-    return [piece.lower() for run in _RUN.findall(text) for piece in _PIECE.split(run)]
+    return [piece for run in _RUN.findall(text) for piece in _pieces(run)]
 
 
 def name_words(name: str, *others: str) -> str:
@@ -26,23 +27,43 @@ def name_words(name: str, *others: str) -> str:
         The words, one space between them; after the name's own each only once. camelCase also stands as one word, and
         `v2` also as `v` and `2`.
     """
-    first = pieces(name)
-    more = (word for text in (name, *others) for word in _all(text))
-    return " ".join([*first, *dict.fromkeys(word for word in more if word not in first)])
+    runs = _RUN.findall(name)
+    words = [piece for run in runs for piece in _pieces(run)]
+    known = set(words)
+    for text in others:
+        if text != name:
+            runs += _RUN.findall(text)
+    for run in runs:
+        if run in known and (run.isalpha() or run.isdigit()):  # there is no more in it
+            continue
+        for word in _all(run):
+            if word not in known:
+                known.add(word)
+                words.append(word)
+    return " ".join(words)
 
 
 def path_words(paths: Iterable[str]) -> str:
     """What the full-text index holds of field paths: every word once, in order."""
-    return " ".join(dict.fromkeys(word for path in paths for word in _all(_TYPES.sub(" ", path))))
+    runs = (run for path in paths for run in _RUN.findall(_TYPES.sub(" ", path)))
+    return " ".join(dict.fromkeys(word for run in runs for word in _all(run)))
 
 
-def _all(text: str) -> Iterable[str]:
-    for run in _RUN.findall(text):
-        found = [piece.lower() for piece in _PIECE.split(run)]
-        yield from found
-        if len(found) > 1:
-            yield run.lower()
-        for piece in found:
-            parts = _PART.findall(piece)
-            if len(parts) > 1:
-                yield from parts
+# The same words come again and again in one catalogue: what they hold is looked up.
+@lru_cache(maxsize=65_536)
+def _pieces(run: str) -> tuple[str, ...]:
+    """The words of a run of letters and digits."""
+    if run.islower() or run.isdigit():
+        return (run.lower(),)
+    return tuple(piece.lower() for piece in _PIECE.split(run))
+
+
+@lru_cache(maxsize=65_536)
+def _all(run: str) -> tuple[str, ...]:
+    """The same, the whole run, and letters and digits apart."""
+    if (run.isalpha() and run.islower()) or run.isdigit():
+        return (run.lower(),)
+    found = _pieces(run)
+    whole = (run.lower(),) if len(found) > 1 else ()
+    apart = (part for piece in found if len(parts := _PART.findall(piece)) > 1 for part in parts)
+    return (*found, *whole, *apart)

@@ -115,8 +115,10 @@ async def test_a_made_up_scroll_id_is_refused(client: httpx.AsyncClient, scroll:
 
 async def test_completion(client: httpx.AsyncClient) -> None:
     """For one type, and by type."""
-    text = """{ one: autoComplete(input: {type: DATASET, query: "mart_cus", limit: 5}) { query suggestions entities { urn } }
-        all: autoCompleteForMultiple(input: {query: "cust"}) { query suggestions { type suggestions entities { urn } } } }"""
+    text = """{ one: autoComplete(input: {type: DATASET, query: "mart_cus", limit: 5}) {
+          query suggestions entities { urn } }
+        all: autoCompleteForMultiple(input: {query: "cust"}) {
+          query suggestions { type suggestions entities { urn } } } }"""
     found = await ask(client, text)
 
     assert found["one"]["suggestions"] == ["mart_customer_ltv"]
@@ -170,7 +172,8 @@ FIRST = {
     "executive_overview": "executive_overview", "executive": "executive_overview",
     "customer_insights": "customer_insights", "insights": "customer_insights", "supply_chain": "supply_chain",
     "conversion_funnel": "conversion_funnel", "conversion funnel": "conversion_funnel",
-    "customers_at_risk": "customers_at_risk", "at risk": "customers_at_risk", "margin by category": "margin_by_category",
+    "customers_at_risk": "customers_at_risk", "at risk": "customers_at_risk",
+    "margin by category": "margin_by_category",
     "sales by country": "sales_by_country", "stock_cover": "stock_cover", "daily_net_revenue": "daily_net_revenue",
     "load_orders": "load_orders", "load customers": "load_customers", "train churn": "train_churn_model",
     "score_customers": "score_customers", "dbt_marts": "dbt_marts", "dbt staging": "dbt_staging",

@@ -1,0 +1,187 @@
+"""Kafka: MCP/s from the topic into the graph against the ceiling, and the time from `produce` to readable."""
+
+import asyncio
+import http.client
+import itertools
+import statistics
+import time
+from typing import Any
+from uuid import uuid4
+
+import ceiling
+import neo4j
+import orjson
+from confluent_kafka import Producer
+from corpus import MCPS_PER_ENTITY, Dataset, datasets, proposals
+from ingest import BATCH, WRITERS, chunks
+from service import consuming, served
+
+from graphsvc.config import KafkaSettings
+from graphsvc.graph.outbox import Outbox
+from graphsvc.graph.registry import load_registry
+from graphsvc.graph.schemas import GraphSchemas
+from graphsvc.ingest.avro import Codec
+from graphsvc.ingest.kafka import ensure_topics
+
+WARM_UP = 2_000
+PROBES = 200
+PROBE_GAP_S = 0.02
+APPLIED_S = 600.0
+
+
+async def measure(driver: neo4j.AsyncDriver, env: dict[str, str], bootstrap: str, count: int, rounds: int) -> dict:
+    """All figures; the ceiling runs in each round, between the consumers' turns."""
+    figures: dict[str, dict] = {}
+    for consumers, change_log in itertools.product((1, 3), (False, True)):
+        logged = "_with_change_log" if change_log else ""
+        name = f"ingest_kafka_{consumers}_consumer{'s' if consumers > 1 else ''}{logged}_vs_ceiling"
+        target = "≥ 0.5" if change_log else "≥ 0.7"
+        site = Site(driver, env, bootstrap, change_log=change_log)
+        figures[name] = await _throughput(site, consumers, count, rounds) | {"target": target}
+    return figures | await _latency(Site(driver, env, bootstrap, change_log=True))
+
+
+class Site:
+    """Topics and a group of their own, and a producer whose records are encoded as DataHub's clients do."""
+
+    def __init__(self, driver: neo4j.AsyncDriver, env: dict[str, str], bootstrap: str, *, change_log: bool) -> None:
+        name = uuid4().hex[:8]
+        self.driver = driver
+        self.kafka = KafkaSettings(
+            bootstrap=bootstrap,
+            group=f"bench-{name}",
+            proposal_topic=f"bench-mcp-{name}",
+            event_topic="",
+            failed_topic=f"bench-failed-{name}",
+            versioned_log_topic=f"bench-log-{name}",
+            timeseries_log_topic=f"bench-points-{name}",
+        )
+        self.env = {
+            **env,
+            "KAFKA_BOOTSTRAP": bootstrap,
+            "GRAPHSVC_KAFKA__CHANGE_LOG": str(change_log),
+            "GRAPHSVC_KAFKA__EVENT_TOPIC": "",
+            **{
+                f"GRAPHSVC_KAFKA__{key.upper()}": str(getattr(self.kafka, key))
+                for key in ("group", "proposal_topic", "failed_topic", "versioned_log_topic", "timeseries_log_topic")
+            },
+        }
+        self.outbox = Outbox(driver, "neo4j")
+        self.codec = Codec(GraphSchemas(driver, "neo4j"), load_registry())
+        ensure_topics(self.kafka)
+        self.producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2, "enable.idempotence": True})
+        self._sent = 0
+
+    async def encoded(self, corpus: list[Dataset]) -> list[tuple[bytes, bytes]]:
+        """Key and value per proposal."""
+        found = []
+        for dataset in corpus:
+            for proposal in proposals(dataset):
+                aspect = {**proposal["aspect"], "value": proposal["aspect"]["value"].encode()}
+                record: dict[str, Any] = {**proposal, "aspect": aspect}
+                value = await self.codec.encode(self.kafka.proposal_topic, "MetadataChangeProposal", record)
+                found.append((dataset.urn.encode(), value))
+        return found
+
+    async def apply(self, records: list[tuple[bytes, bytes]]) -> float:
+        """Produce the records; gives the seconds until the group has applied them all."""
+        start = time.perf_counter()
+        for number, (key, value) in enumerate(records):
+            self.producer.produce(self.kafka.proposal_topic, value, key)
+            if number % 500 == 0:
+                self.producer.poll(0)
+                await asyncio.sleep(0)
+        self._sent += len(records)
+        await asyncio.to_thread(self.producer.flush)
+        places = [(self.kafka.proposal_topic, number) for number in range(self.kafka.partitions)]
+        while sum(offset for offset, _ in (await self.outbox.offsets(self.kafka.group, places)).values()) < self._sent:
+            if time.perf_counter() - start > APPLIED_S:
+                raise SystemExit("the consumers did not apply all records")
+            await asyncio.sleep(0.02)
+        return time.perf_counter() - start
+
+
+async def _throughput(site: Site, consumers: int, count: int, rounds: int) -> dict[str, Any]:
+    tops: list[float] = []
+    ours: list[float] = []
+    with consuming(site.env, consumers):
+        await site.apply(await site.encoded(list(datasets(f"warm_{site.kafka.group}", WARM_UP))))
+        for number in range(rounds):
+            now = time.time_ns() // 1_000_000
+            corpus = list(datasets(f"c{number}_{site.kafka.group}", count))
+            batches = [ceiling.batch(part, now) for part in chunks(corpus, BATCH)]
+            start = time.perf_counter()
+            await ceiling.write(site.driver, batches, WRITERS)
+            tops.append(time.perf_counter() - start)
+            ours.append(await site.apply(await site.encoded(list(datasets(f"k{number}_{site.kafka.group}", count)))))
+            while await site.outbox.depth():  # noqa: ASYNC110  the next round starts with nothing left over
+                await asyncio.sleep(0.1)
+    mcps = count * MCPS_PER_ENTITY
+    return {
+        "value": mcps / statistics.median(ours),
+        "unit": "MCP/s",
+        "ceiling": mcps / statistics.median(tops),
+        "ratio": statistics.median(top / mine for top, mine in zip(tops, ours, strict=True)),
+    }
+
+
+async def _latency(site: Site) -> dict[str, dict]:
+    """At light load: one record, and GraphQL is asked until it is there; then a synchronous REST write of the like."""
+    with served(site.env) as address, consuming(site.env, 1):
+        await site.apply(await site.encoded(list(datasets(f"warm_{site.kafka.group}", 50))))
+        produced, written = [], []
+        for number in range(PROBES):
+            corpus = list(datasets(f"p{number}_{site.kafka.group}", 1, seed=number))
+            key, value = (await site.encoded(corpus))[1]
+            produced.append(await asyncio.to_thread(_until_readable, site, address, key, value))
+            await asyncio.sleep(PROBE_GAP_S)
+            (_, proposal, _) = proposals(next(iter(datasets(f"r{number}_{site.kafka.group}", 1, seed=number))))
+            written.append(await asyncio.to_thread(_write, address, proposal))
+            await asyncio.sleep(PROBE_GAP_S)
+    figures = {}
+    for name, quantile, target in (("p50", 50, "≤ 5"), ("p99", 99, "≤ 20")):
+        ours = statistics.quantiles(produced, n=100)[quantile - 1] * 1_000
+        rest = statistics.quantiles(written, n=100)[quantile - 1] * 1_000
+        base = statistics.median(written) * 1_000
+        figures[f"kafka_produce_to_readable_{name}_vs_rest"] = {
+            "value": ours,
+            "unit": "ms",
+            "ceiling": rest,
+            "ratio": ours / rest,
+            "target": f"{target} (p50 of REST: {base:.1f} ms)",
+        }
+    return figures
+
+
+def _until_readable(site: Site, address: tuple[str, int], key: bytes, value: bytes) -> float:
+    connection = http.client.HTTPConnection(*address)
+    question = orjson.dumps(
+        {
+            "query": "query($urn: String!) { dataset(urn: $urn) { properties { description } } }",
+            "variables": {"urn": key.decode()},
+        }
+    )
+    start = time.perf_counter()
+    site.producer.produce(site.kafka.proposal_topic, value, key)
+    site.producer.flush()
+    while True:
+        connection.request("POST", "/graphql", question, {"Content-Type": "application/json"})
+        answer = orjson.loads(connection.getresponse().read())
+        if ((answer.get("data") or {}).get("dataset") or {}).get("properties"):
+            connection.close()
+            return time.perf_counter() - start
+
+
+def _write(address: tuple[str, int], proposal: dict) -> float:
+    connection = http.client.HTTPConnection(*address)
+    connection.connect()
+    body = orjson.dumps({"proposal": proposal, "async": "false"})
+    start = time.perf_counter()
+    connection.request("POST", "/aspects?action=ingestProposal", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read()
+    seconds = time.perf_counter() - start
+    connection.close()
+    if answer.status != 200:
+        raise SystemExit(f"graphsvc answered {answer.status}: {text[:500]!r}")
+    return seconds
