@@ -14,9 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from graphsvc.api import health, lineage_rest
+from graphsvc.api import health, lineage_rest, search_rest
 from graphsvc.api import rest as reading
-from graphsvc.api import search_rest
 from graphsvc.api.graphql.router import build_router as build_graphql
 from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import (
@@ -34,9 +33,10 @@ from graphsvc.graph.migrate import migrate
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import load_registry
 from graphsvc.graph.schemas import GraphSchemas
+from graphsvc.graph.traces import Traces
 from graphsvc.http import GzipBodies, LengthGuard, TokenGuard, error_answer
 from graphsvc.ingest import rest as writing
-from graphsvc.ingest import schema_registry
+from graphsvc.ingest import schema_registry, trace
 from graphsvc.ingest.service import IngestService
 from graphsvc.jobs import Streams
 
@@ -85,7 +85,12 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     app.include_router(build_graphql(reader, registry, settings.graphql))
     queue = parts.streams.queue if parts.streams else None
     schemas = GraphSchemas(parts.driver, settings.neo4j.database)
-    for router in (writing.build_router(parts.service, registry, queue), schema_registry.build_router(schemas)):
+    traces = Traces(parts.driver, settings.neo4j.database)
+    for router in (
+        writing.build_router(parts.service, registry, queue),
+        trace.build_router(traces, registry, parts.streams.progress if parts.streams else None),
+        schema_registry.build_router(schemas),
+    ):
         app.include_router(router, dependencies=[Depends(parts.schema.check)])
     app.add_api_route("/", _home, include_in_schema=False)
     _guard(app, settings)

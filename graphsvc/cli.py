@@ -28,6 +28,7 @@ from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import ConfigError, GraphsvcError, StoreUnavailable
 from graphsvc.graph.migrate import migrate as run_migrations
 from graphsvc.graph.registry import load_registry
+from graphsvc.letters import replay_all, show_list, show_one
 from graphsvc.load import load as load_files
 from graphsvc.shell import Service, entity_table, lineage_trees, search_table, warn_if_cut
 
@@ -41,6 +42,8 @@ POLL_S = 0.2
 app = typer.Typer(
     help="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.", no_args_is_help=True
 )
+dlq = typer.Typer(help="Dead letters: records on Kafka that could not be applied.", no_args_is_help=True)
+app.add_typer(dlq, name="dlq")
 console = Console()
 errors = Console(stderr=True)
 
@@ -50,6 +53,10 @@ Model = Annotated[
 ]
 Url = Annotated[str | None, typer.Option(help="Address of the service; default: the one that runs from --data-dir.")]
 Token = Annotated[str | None, typer.Option(envvar="GRAPHSVC_HTTP__TOKEN", help="The service's token, if it has one.")]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option("--filter", help="field=pattern, repeatable; fields: error, urn, aspect, topic, reason."),
+]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on; default 8080.")]
 
@@ -204,6 +211,35 @@ def search(
 ) -> None:
     """Find entities by text."""
     console.print(search_table(Service(url or _running_url(data_dir), token).search(text, count)))
+
+
+@dlq.command("list")
+def list_letters(
+    filters: Filters = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were replayed already.")] = False,  # noqa: FBT002  a flag
+    limit: Annotated[int, typer.Option(min=1, help="Show so many at most: the newest.")] = 1_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one letter per line.")] = False,  # noqa: FBT002  a flag
+) -> None:
+    """List the records that could not be applied, the newest last."""
+    settings = Settings.from_env()
+    show_list(settings, filters or [], console, errors, everything=everything, limit=limit, as_json=as_json)
+
+
+@dlq.command("show")
+def show_letter(letter_id: Annotated[str, typer.Argument(metavar="ID", help="A letter's id.")]) -> None:
+    """Show all that is known of one, with the original record."""
+    show_one(Settings.from_env(), letter_id, console)
+
+
+@dlq.command("replay")
+def replay_letters(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids; default: all.")] = None,
+    filters: Filters = None,
+    again: Annotated[bool, typer.Option("--again", help="Also those that were replayed already.")] = False,  # noqa: FBT002  a flag
+) -> None:
+    """Put the original records back on the topics that they came from, once what was wrong is put right."""
+    if not replay_all(Settings.from_env(), filters or [], ids or [], console, errors, again=again):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -177,7 +177,7 @@ class Settings(_Section):
         Read all settings.
 
         Args:
-            environ: `GRAPHSVC_SECTION__KEY` variables; `NEO4J_URI`, `NEO4J_USER`, `NEO4J_PASSWORD` and
+            environ: `GRAPHSVC_SECTION__KEY` variables; `NEO4J_URI`, `NEO4J_USER`, `NEO4J_PASSWORD`,
                 `NEO4J_DATABASE` and `KAFKA_BOOTSTRAP` are taken too, with the GRAPHSVC_ form winning.
 
         Raises:

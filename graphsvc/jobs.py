@@ -19,6 +19,7 @@ from graphsvc.ingest.kafka import Broker, ConsumerJob
 from graphsvc.ingest.publisher import Publisher
 from graphsvc.ingest.queue import Queue
 from graphsvc.ingest.service import IngestService
+from graphsvc.ingest.trace import Progress
 
 AGAIN_S = 2.0
 QUEUE_TIMEOUT_S = 30.0  # a client's own limit for one request
@@ -48,6 +49,7 @@ class Streams:
         self._publisher = Publisher(kafka, QUEUE_TIMEOUT_S)
         self.queue = Queue(service, self._publisher, self._codec, kafka)
         self.broker = Broker(kafka)
+        self.progress = Progress(kafka, self._outbox)
 
     @asynccontextmanager
     async def running(self, ready: Callable[[], Awaitable[None]], *, consume: bool) -> AsyncIterator[None]:

@@ -8,12 +8,12 @@ from graphsvc.config import PREFIX, Settings
 HEAD = """# Settings
 
 Read once at the start, from the environment. A misspelt name or a value out of bounds stops the start.
-`NEO4J_URI`, `NEO4J_USER`, `NEO4J_PASSWORD` and `NEO4J_DATABASE` are taken too.
+`NEO4J_URI`, `NEO4J_USER`, `NEO4J_PASSWORD`, `NEO4J_DATABASE` and `KAFKA_BOOTSTRAP` are taken too.
 """
 
 
 def default_of(value: object) -> str:
-    if value is None or value is PydanticUndefined or value == ():
+    if value is None or value is PydanticUndefined or value in ((), {}):
         return ""
     text = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
     return f"`{text}`" if text else ""

@@ -1,26 +1,32 @@
-// Bring entities into being, lock them, and read the aspects which the batch is about to write.
+// Bring entities and the ends of their edges into being, lock them in one order, and read the aspects about to be written.
 //
-// rows     [{index, urn, aspects}], sorted by urn; aspects null asks for all
+// rows     [{index, urn, aspects}], sorted by urn; aspects null asks for all, an empty list marks the end of an edge
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
-//          known, the indexes of entities which somebody has described; and now, the server's clock in microseconds
-//          when all locks were held. One row, since each costs the driver time
+//          known, the indexes of entities which somebody has described; bare, the indexes of those that have only a URN;
+//          and now, the server's clock in microseconds when all locks were held. One row, since each costs the driver time
 // index    entity_urn (unique): MERGE seeks it
 // note     REMOVE of a property takes the node's write lock even though no entity has it, so a second writer waits here
 //          and then reads what the first one committed. The database must know the property's name, else REMOVE does
 //          nothing at all: `lockedAt` stands on the :MigrationLock node, which is there before the first write.
+//          An edge locks its end too, but for nodes with more than 50 edges, which have finer locks: taking those of the
+//          others here, in order, leaves no two writers waiting for each other (docs/adr/0004).
 //          A new node is bare: add_aspects or describe_ends gives it its label and name, or drop_loose takes it away
 //
-// :param rows => [{index: 0, urn: "urn:li:tag:a", aspects: ["status"]}]
+// :param rows => [{index: 0, urn: "urn:li:tag:a", aspects: ["status"]}, {index: 1, urn: "urn:li:tag:b", aspects: []}]
 UNWIND $rows AS row
 MERGE (e:Entity {urn: row.urn})
-REMOVE e.lockedAt
-WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row.index, node: e, aspects: row.aspects} END) AS described
+FOREACH (_ IN CASE WHEN row.aspects IS NULL OR size(row.aspects) > 0 OR COUNT { (e)--() } <= 50 THEN [1] ELSE [] END |
+  REMOVE e.lockedAt
+)
+WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row.index, node: e, aspects: row.aspects} END) AS described,
+     collect(CASE WHEN e.name IS NULL THEN row.index END) AS bare
 CALL (described) {
   UNWIND described AS entity
   WITH entity.index AS index, entity.node AS e, entity.aspects AS aspects
+  WHERE aspects IS NULL OR size(aspects) > 0
   MATCH (e)-[has:HAS_ASPECT|HAD_ASPECT]->(a)
   WHERE aspects IS NULL OR a.name IN aspects
   RETURN collect([index, a.name, a.version, a.value, a.systemMetadata, a.createdAt, type(has) = "HAD_ASPECT"]) AS states
 }
-WITH states, [entity IN described | entity.index] AS known, datetime.realtime() AS now
-RETURN states, known, now.epochSeconds * 1000000 + now.microsecond AS now
+WITH states, bare, [entity IN described | entity.index] AS known, datetime.realtime() AS now
+RETURN states, known, bare, now.epochSeconds * 1000000 + now.microsecond AS now

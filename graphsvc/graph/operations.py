@@ -36,9 +36,17 @@ class EntityState:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """The state that a step depends on, and the server's clock when it was locked, in microseconds."""
+    """
+    What a step depends on.
+
+    Attributes:
+        states: URN -> state of every entity that the step changes or refers to.
+        bare: URNs of nodes that came into being by the lock and have to be described, or dropped.
+        now: The server's clock when all was locked, in microseconds.
+    """
 
     states: Mapping[str, EntityState]
+    bare: frozenset[str]
     now: int
 
 
@@ -74,7 +82,7 @@ class Operations:
         replaced: Rows of `write/replace_aspects`.
         added: URN -> row of `write/add_aspects`: new aspects and the node's properties.
         refreshed: Rows of `write/refresh_aspects`.
-        ends: URNs where edges start or end and which may not exist yet, for `write/merge_ends`.
+        ends: Bare nodes where edges start or end.
         described: Rows of `write/describe_ends`.
         created: Edge type -> rows of `write/create_edges`.
         updated: Edge type -> rows of `write/update_edges`.

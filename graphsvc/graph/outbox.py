@@ -10,6 +10,8 @@ from graphsvc.graph.operations import Row
 from graphsvc.graph.queries import query
 from graphsvc.graph.writer import Rows
 
+FORGOTTEN_AT_ONCE = 10_000
+
 
 class Outbox:
     """
@@ -47,6 +49,10 @@ class Outbox:
     async def drop(self, ids: Collection[str]) -> None:
         """Take published records out."""
         await self._write("write/drop_outbox", ids=Rows(ids))
+
+    async def forget_refusals(self, before: int) -> None:
+        """Take out what was noted of refused traces before a time, in milliseconds; a part of it, if it is much."""
+        await self._write("write/forget_refusals", before=before, limit=FORGOTTEN_AT_ONCE)
 
     async def depth(self) -> int:
         """How many records wait."""

@@ -52,16 +52,22 @@ async def record(tx: AsyncTransaction, rows: Sequence[Row]) -> None:
     await _run(tx, query("write/record_outbox"), rows)
 
 
+async def note_refusals(tx: AsyncTransaction, rows: Sequence[Row]) -> None:
+    """Note why traced proposals were refused (see `write/note_refusals`)."""
+    await _run(tx, query("write/note_refusals"), rows)
+
+
 async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]) -> Locked:
     """
-    Bring the entities into being, lock them in one order, and read their state.
+    Bring the entities and the ends of their edges into being, lock them in one order, and read their state.
 
     Args:
         tx: The caller's open transaction.
-        locks: URN -> the aspects whose state is wanted; None for all.
+        locks: URN -> the aspects whose state is wanted; None for all, nothing for the end of an edge.
 
     Returns:
-        A state for every URN asked for. No other writer changes these entities until the transaction ends.
+        A state for every URN asked for. No other writer changes these entities until the transaction ends, but that
+        edges may be added to an end that has many.
     """
     order = sorted(locks)
     rows = Rows(
@@ -74,7 +80,7 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]
     states = {urn: EntityState(index in known) for index, urn in enumerate(order)}
     for index, name, version, value, system, created_at, deleted in record["states"]:
         states[order[index]].aspects[name] = AspectState(version, value, system, created_at, deleted)
-    return Locked(states, record["now"])
+    return Locked(states, frozenset(order[index] for index in record["bare"]), record["now"])
 
 
 async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
@@ -83,15 +89,6 @@ async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
         return {}
     result = await tx.run(query("write/read_points"), rows=Rows(rows))
     return dict((await result.single(strict=True))["points"])
-
-
-async def merge_ends(tx: AsyncTransaction, operations: Operations) -> list[str]:
-    """See to it that the end nodes of new edges exist; gives the URNs of those that nothing says anything about."""
-    bare: list[str] = []
-    for chunk in _chunks(sorted(operations.ends - operations.added.keys())):
-        result = await tx.run(query("write/merge_ends"), urns=chunk)
-        bare.extend((await result.single(strict=True))["bare"])
-    return bare
 
 
 async def apply(tx: AsyncTransaction, operations: Operations) -> None:

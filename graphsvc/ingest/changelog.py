@@ -22,6 +22,7 @@ from graphsvc.ingest.publisher import Message, Publisher
 RECORDS = 1_000
 SIZE = 8 * 1024 * 1024
 LEASE = "relay"
+REFUSALS_KEPT_MS = 7 * 24 * 60 * 60 * 1000  # how long one can ask why a traced proposal was refused
 LEASE_S = 10.0
 IDLE_S = 0.2  # between two looks into an empty outbox
 BACK_OFF_S = (0.2, 5.0)
@@ -93,6 +94,7 @@ class Relay:
             else:
                 await asyncio.sleep(IDLE_S)
         metrics.OUTBOX.set(await self._outbox.depth())
+        await self._outbox.forget_refusals(int(time.time() * 1000) - REFUSALS_KEPT_MS)
 
     async def _publish(self, publisher: Publisher, records: Sequence[Row]) -> None:
         messages = [message for record in records for message in await self._messages(record)]
@@ -116,6 +118,8 @@ class Relay:
 
     async def _messages(self, record: Row) -> list[Message]:
         """The Kafka records of one record of the outbox."""
+        if record["kind"] == "failed":
+            await self._codec.prepare([record["original"]])
         found = []
         for topic, kind, key, value in self._records(record):
             headers = ((ID_HEADER, record["id"].encode()),)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from secrets import token_hex
@@ -63,6 +64,7 @@ class Planner:
         """Keep what all changes share; with `log`, each change is recorded for the change log too."""
         self._registry = registry
         self._states = locked.states
+        self._bare = locked.bare
         self._now = locked.now
         self._log = log
         self._token = token_hex(4)
@@ -71,9 +73,13 @@ class Planner:
         self._edge_limit = edge_limit
         self.operations = Operations()
 
-    def describe_ends(self, urns: Iterable[str]) -> None:
-        """Plan how nodes look that came into being as ends of edges."""
-        self.operations.described.extend(node_of(parse_urn(urn), self._registry) for urn in urns)
+    def finish(self) -> Operations:
+        """All operations, with what becomes of nodes that came into being by the lock and that no aspect describes."""
+        bare = self._bare - self.operations.added.keys()
+        ends = sorted(bare & self.operations.ends)
+        self.operations.described.extend(node_of(parse_urn(urn), self._registry) for urn in ends)
+        self.operations.loose |= bare - self.operations.ends
+        return self.operations
 
     def plan(self, change: Change, point: str | None = None, places: tuple[int, int] = (0, 0)) -> Answer:
         """
@@ -253,10 +259,7 @@ class Planner:
             properties["via"] = edge.via
         row = {"source": edge.source, "target": edge.target, "properties": properties}
         self.operations.created.setdefault(edge.type, []).append(row)
-        for end in (edge.source, edge.target):
-            state = self._states.get(end)
-            if state is None or not state.exists:
-                self.operations.ends.add(end)
+        self.operations.ends.update((edge.source, edge.target))
 
     def _remove(self, edge: Edge, aspect: str, owner: str) -> None:
         rows = self.operations.removed.setdefault(edge.type, [])
@@ -366,6 +369,36 @@ def point_key(change: Change) -> Row:
         "timestampMillis": value["timestampMillis"],
         "messageId": text,
     }
+
+
+def wanted(changes: Sequence[Change], ends_of: Sequence[Change], registry: Registry) -> dict[str, set[str] | None]:
+    """
+    What the changes depend on.
+
+    Args:
+        changes: The changes of one step.
+        ends_of: Changes whose edges' ends are to be locked too.
+        registry: Knows the key aspects, which come into being with their entities and may declare edges.
+
+    Returns:
+        URN -> names of aspects; None, for all, where the entity is deleted; nothing for the end of an edge.
+    """
+    found: dict[str, set[str] | None] = {}
+    for change in changes:
+        urn = change.urn.text
+        if change.deletes_entity:
+            found[urn] = None
+        elif (names := found.setdefault(urn, set())) is not None:
+            names.add(change.aspect)
+    for change in ends_of:
+        edges = list(change.edges)
+        if (key := registry.aspects[change.entity.key_aspect]).edges:
+            with suppress(GraphsvcError):  # the change will be refused for it
+                edges += edges_of(change.urn, key, key_value(change.entity, change.urn), sys.maxsize)
+        for edge in edges:
+            found.setdefault(edge.source, set())
+            found.setdefault(edge.target, set())
+    return found
 
 
 def starts(changes: Sequence[Change]) -> list[int]:

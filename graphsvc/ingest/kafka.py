@@ -25,6 +25,8 @@ from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import letter
 from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.service import Delivery, IngestService
+from graphsvc.ingest.snapshot import Item
+from graphsvc.ingest.trace_ids import refusals
 
 LANES = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
 POLL_S = 0.1
@@ -342,13 +344,14 @@ class ConsumerJob:
     async def _write(self, taken: _Taken, refused: StoreRefused | None) -> None:
         """Write a batch with its offsets in one transaction; with `refused`, as what Neo4j does not take."""
         await self._codec.prepare(record.value for _, record in taken if record.value)
-        items: list[Any] = []
+        decoded: list[Item] = []
         spans: list[tuple[int, int]] = []
         for partition, record in taken:
-            start = len(items)
+            start = len(decoded)
             event = partition.topic == self._kafka.event_topic
-            items.extend([refused] if refused else self._codec.items(record.value, event=event))
-            spans.append((start, len(items)))
+            decoded.extend(self._codec.items(record.value, event=event))
+            spans.append((start, len(decoded)))
+        items: list[Item] = [refused] * len(decoded) if refused else decoded
         advances = [_advance(partition, group) for partition, group in _groups(taken)]
 
         def letters(answers: Sequence[Answer]) -> list[Row]:
@@ -358,10 +361,15 @@ class ConsumerJob:
                 if (row := _letter(partition, record, answers[start:end]))
             ]
 
-        answers = await self._service.consume(items, Delivery(self._kafka.group, advances, letters))
+        def traced(answers: Sequence[Answer]) -> list[Row]:
+            return refusals(decoded, answers)
+
+        answers = await self._service.consume(items, Delivery(self._kafka.group, advances, letters, traced))
         for (partition, _), advance in zip(_groups(taken), advances, strict=True):
             partition.next = advance.next
-        _count(answers)
+        metrics.count("kafka", answers)
+        for row in letters(answers):
+            metrics.DEAD_LETTERS.labels(row["errorType"]).inc()
 
 
 def _advance(partition: _Partition, records: Sequence[_Record]) -> Advance:
@@ -390,15 +398,6 @@ def _letter(partition: _Partition, record: _Record, answers: Sequence[Answer]) -
         error=errors[0],
         reason="; ".join(str(error) for error in errors[:REASONS_SHOWN]) + more,
     )
-
-
-def _count(answers: Sequence[Answer]) -> None:
-    metrics.BATCH.labels("kafka").observe(len(answers))
-    errors = [answer for answer in answers if isinstance(answer, GraphsvcError)]
-    metrics.PROPOSALS.labels("kafka", "applied").inc(len(answers) - len(errors))
-    metrics.PROPOSALS.labels("kafka", "refused").inc(len(errors))
-    for error in errors:
-        metrics.DEAD_LETTERS.labels(type(error).__name__).inc()
 
 
 def _fetch(consumer: Consumer) -> list[Message]:

@@ -1,22 +1,20 @@
 """Asynchronous proposals over REST: checked, put on the proposal topic, and answered when the brokers have them."""
 
-import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphsvc.config import KafkaSettings
 from graphsvc.errors import GraphsvcError
+from graphsvc.ingest import metrics
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import generic, system
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.publisher import Message, Publisher
 from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import Item
+from graphsvc.ingest.trace_ids import traced
 from graphsvc.ingest.validate import Change, canonical
-
-TRACE_PROPERTY = "telemetryTraceId"  # where DataHub keeps it in systemMetadata.properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +23,6 @@ class Queued:
 
     urn: str
     aspect: str
-
-
-def new_trace() -> str:
-    """A trace id, 32 hexadecimal digits, of which the first 16 are the time in microseconds (WIRE.md 1.3)."""
-    return f"{time.time_ns() // 1_000:016x}{secrets.token_hex(8)}"
-
-
-def traceparent(trace: str) -> str:
-    """The answer's header that tells the client its trace id, in W3C's form."""
-    return f"00-{trace}-{secrets.token_hex(8)}-01"
 
 
 class Queue:
@@ -73,11 +61,11 @@ class Queue:
                 answers.append(change)
         for index, error in (await self._publisher.send(messages)).items():
             answers[places[index]] = error
+        metrics.count("rest", answers, "queued")
         return answers
 
 
 def _record(proposal: Proposal, change: Change, trace: str) -> dict[str, Any]:
-    properties = {**dict(change.system.get("properties") or {}), TRACE_PROPERTY: trace}
     return {
         "auditHeader": None,
         "entityType": change.entity.name,
@@ -86,6 +74,6 @@ def _record(proposal: Proposal, change: Change, trace: str) -> dict[str, Any]:
         "changeType": change.change_type,
         "aspectName": change.aspect,
         "aspect": None if change.change_type == "DELETE" else generic(change.text),
-        "systemMetadata": system(canonical({**change.system, "properties": properties}), None),
+        "systemMetadata": system(canonical(traced(change.system, trace)), None),
         "headers": dict(proposal.headers) if proposal.headers else None,
     }

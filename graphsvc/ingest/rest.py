@@ -12,9 +12,10 @@ from graphsvc.graph.registry import Registry
 from graphsvc.http import JSONAnswer, action_route, error_answer, json_body
 from graphsvc.ingest.changes import Answer, Applied
 from graphsvc.ingest.proposal import PROPOSAL, Proposal
-from graphsvc.ingest.queue import Queue, Queued, new_trace, traceparent
+from graphsvc.ingest.queue import Queue, Queued
 from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import Item, decode_proposal, proposals_of_entity
+from graphsvc.ingest.trace_ids import new_trace, trace_item, traceparent
 
 FAILURES_IN_MESSAGE = 20
 _ORDERS = "urn:li:dataset:(urn:li:dataPlatform:hive,sales.orders,PROD)"
@@ -142,12 +143,12 @@ class Doors:
         """
         body = _object(await json_body(request))
         item = decode_proposal(body.get("proposal"))
-        trace = new_trace()
-        (answer,) = await self._take([item], body, trace)
+        trace = _trace(body)
+        (answer,) = await self._take([item], trace)
         if isinstance(answer, GraphsvcError):
             urn, aspect = _name(item)
             return error_answer(answer, message=f"{urn} {aspect}: {answer}", urn=urn, aspect=aspect)
-        return JSONAnswer({"value": answer.urn}, headers={"traceparent": traceparent(trace)})
+        return JSONAnswer({"value": answer.urn}, headers=_trace_headers(trace))
 
     async def ingest_proposal_batch(self, request: Request) -> Response:
         """Apply a batch: `{"proposals": [{…}], "async": "true"}`."""
@@ -201,16 +202,27 @@ class Doors:
         )
 
     async def _apply(self, items: Sequence[Item], body: Mapping[str, Any]) -> Response:
-        trace = new_trace()
-        answer = _batch_answer(items, await self._take(items, body, trace))
-        answer.headers["traceparent"] = traceparent(trace)
+        trace = _trace(body)
+        answer = _batch_answer(items, await self._take(items, trace))
+        answer.headers.update(_trace_headers(trace))
         return answer
 
-    async def _take(self, items: Sequence[Item], body: Mapping[str, Any], trace: str) -> Sequence[Answer | Queued]:
-        """Apply proposals, or queue them where the request says `async`, which is text on DataHub's wire."""
-        if self._queue is not None and str(body.get("async")).lower() == "true":
+    async def _take(self, items: Sequence[Item], trace: str | None) -> Sequence[Answer | Queued]:
+        """Apply proposals; queue them if they are to be traced and Kafka is configured."""
+        if trace is None:
+            return await self._service.ingest(items)
+        if self._queue is not None:
             return await self._queue.put(items, trace)
-        return await self._service.ingest(items)
+        return await self._service.ingest([trace_item(item, trace) for item in items])
+
+
+def _trace(body: Mapping[str, Any]) -> str | None:
+    """A new trace id where the request says `async`, which is text on DataHub's wire: only then one asks later."""
+    return new_trace() if str(body.get("async")).lower() == "true" else None
+
+
+def _trace_headers(trace: str | None) -> dict[str, str]:
+    return {} if trace is None else {"traceparent": traceparent(trace)}
 
 
 async def _no_such_action(request: Request) -> Response:

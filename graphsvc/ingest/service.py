@@ -17,7 +17,8 @@ from graphsvc.graph import writer
 from graphsvc.graph.driver import store_errors
 from graphsvc.graph.operations import Advance, Locked, Row
 from graphsvc.graph.registry import Registry
-from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, starts, steps
+from graphsvc.ingest import metrics
+from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, starts, steps, wanted
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
@@ -42,11 +43,13 @@ class Delivery:
         group: Consumer group.
         advances: How far it brings the group.
         letters: Answers -> rows of the outbox for what was refused.
+        refusals: Answers -> rows of `write/note_refusals`, for those who ask what became of a trace.
     """
 
     group: str
     advances: Sequence[Advance]
     letters: Callable[[Sequence[Answer]], list[Row]]
+    refusals: Callable[[Sequence[Answer]], list[Row]] = lambda _: []
 
 
 class IngestService:
@@ -100,7 +103,9 @@ class IngestService:
         answers, changes = await self._validated(proposals)
         if changes:
             answers.update(zip(changes, await self._together.write(list(changes.values()), actor), strict=True))
-        return self._reported(answers)
+        reported = self._reported(answers)
+        metrics.count("rest", reported)
+        return reported
 
     async def check(self, proposals: Sequence[Proposal | GraphsvcError]) -> list[Change | GraphsvcError]:
         """
@@ -129,7 +134,11 @@ class IngestService:
         def all_answers(written: Sequence[Answer]) -> dict[int, Answer]:
             return {**answers, **dict(zip(changes, written, strict=True))}
 
-        of_changes = replace(delivery, letters=lambda written: delivery.letters(_ordered(all_answers(written))))
+        of_changes = replace(
+            delivery,
+            letters=lambda written: delivery.letters(_ordered(all_answers(written))),
+            refusals=lambda written: delivery.refusals(_ordered(all_answers(written))),
+        )
         written = await self._write(list(changes.values()), UNKNOWN_ACTOR, of_changes)
         return self._reported(all_answers(written))
 
@@ -188,12 +197,15 @@ class IngestService:
             clock: int | None = None  # of the first step, which locks all entities of the batch
             places = list(zip(starts(changes), range(len(changes)), strict=True))
             for step in steps(changes):
-                locked = await writer.lock(tx, _wanted([changes[i] for i in step]))
+                # The first step locks all ends of all steps, so that everybody takes their locks in one order.
+                ends_of = changes if clock is None else [changes[i] for i in step]
+                locked = await writer.lock(tx, wanted([changes[i] for i in step], ends_of, self._registry))
                 clock = clock or locked.now
                 part = {places[i]: changes[i] for i in step}
                 answers.update(await self._step(tx, part, replace(locked, now=clock), stamp))
             if delivery is not None:
                 await writer.record(tx, delivery.letters(_ordered(answers)))
+                await writer.note_refusals(tx, delivery.refusals(_ordered(answers)))
             await tx.commit()
         return _ordered(answers)
 
@@ -209,10 +221,7 @@ class IngestService:
             places: planner.plan(change, stored.get(places[1]), places)
             async for _, (places, change) in _in_turns(list(changes.items()))
         }
-        refused = {changes[places].urn.text for places, a in answers.items() if isinstance(a, GraphsvcError)}
-        planner.operations.loose.update(urn for urn in refused if not locked.states[urn].exists)
-        planner.describe_ends(await writer.merge_ends(tx, planner.operations))
-        await writer.apply(tx, planner.operations)
+        await writer.apply(tx, planner.finish())
         return {index: answer for (_, index), answer in answers.items()}
 
     def _reported(self, by_index: Mapping[int, Answer]) -> list[Answer]:
@@ -237,18 +246,6 @@ async def _in_turns(items: Sequence[T]) -> AsyncIterator[tuple[int, T]]:
         if index % TURN == TURN - 1:
             await asyncio.sleep(0)
         yield index, item
-
-
-def _wanted(changes: Sequence[Change]) -> Mapping[str, set[str] | None]:
-    """URN -> the aspects whose state the changes depend on; None, for all, where the entity is deleted."""
-    wanted: dict[str, set[str] | None] = {}
-    for change in changes:
-        urn = change.urn.text
-        if change.deletes_entity:
-            wanted[urn] = None
-        elif (names := wanted.setdefault(urn, set())) is not None:
-            names.add(change.aspect)
-    return wanted
 
 
 def _is_point(change: Change) -> bool:

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from graphsvc.app import create_app
@@ -22,10 +23,10 @@ def neo4j_settings(server: Any, uri: str | None = None) -> Neo4jSettings:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[str]:
-    """Base URL of a running service, which ends with the block."""
+def served(settings: Settings, create: Callable[[Settings], FastAPI] = create_app) -> Iterator[str]:
+    """Base URL of a running service, or consumer, which ends with the block."""
     config = uvicorn.Config(
-        create_app(settings), log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=5
+        create(settings), log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=5
     )
     server = uvicorn.Server(config)
     listening = bind("127.0.0.1", 0)

@@ -193,7 +193,7 @@ async def test_an_entity_only_referred_to_is_a_node_and_becomes_a_described_one(
     after = await neo.node(upstream)
 
     assert before == {
-        "urn": upstream, "labels": ["Dataset", "Entity"], "referencedOnly": True, "name": "u", "id": "u",
+        "urn": upstream, "labels": ["Dataset", "Entity"], "referencedOnly": True, "name": "u", "nameWords": "u", "id": "u",
         "platform": "urn:li:dataPlatform:hive", "origin": "PROD",
     }  # fmt: skip
     assert after is not None
@@ -207,7 +207,7 @@ async def test_a_target_of_an_unknown_type_is_a_node_without_a_type(neo: Graph) 
     await neo.ingest_all(upstreams("urn:li:spaceship:x1"))
 
     assert await neo.node("urn:li:spaceship:x1") == {
-        "urn": "urn:li:spaceship:x1", "labels": ["Entity"], "referencedOnly": True, "name": "x1",
+        "urn": "urn:li:spaceship:x1", "labels": ["Entity"], "referencedOnly": True, "name": "x1", "nameWords": "x1 x 1",
     }  # fmt: skip
 
 
@@ -293,7 +293,7 @@ async def test_a_deleted_entity_to_which_others_point_stays_as_one_referred_to(n
 
     assert answer == Applied(T, "datasetKey", 0, changed=True)
     assert await neo.node(T) == {
-        "urn": T, "labels": ["Dataset", "Entity"], "referencedOnly": True, "name": "t", "id": "t",
+        "urn": T, "labels": ["Dataset", "Entity"], "referencedOnly": True, "name": "t", "nameWords": "t", "id": "t",
         "platform": "urn:li:dataPlatform:hive", "origin": "PROD",
     }  # fmt: skip
     assert await neo.targets(table("down"), "DownstreamOf") == [T]
