@@ -6,7 +6,7 @@ DATAHUB := .venv-datahub
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test check bench registry lock screenshots clean help
+.PHONY: run test check bench faults registry lock screenshots clean help
 
 help:           ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,9 @@ check: $(VENV)/.dev  ## format, lint, types, unit tests
 
 bench: $(VENV)/.dev  ## the figures of docs/benchmarks.md, as ratios to a hand-written ceiling
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+faults: $(VENV)/.dev  ## kill everything at random under load, and compare with an oracle; ARGS="--seed N" repeats a run
+	cd tests/e2e && ../../$(BIN)/python faults.py $(ARGS)
 
 registry: $(DATAHUB)/.installed  ## write the model registry from the installed acryl-datahub
 	$(DATAHUB)/bin/python scripts/build_registry.py graphsvc/graph/registry graphsvc/ingest/schemas

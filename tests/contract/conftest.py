@@ -97,7 +97,7 @@ def serving(environment: dict[str, str], log: Path) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("GRAPHSVC_")}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("GRAPHSVC_", "KAFKA_"))}
     command = [sys.executable, "-m", "graphsvc.cli", "serve", "--port", str(port)]
     _logs.append(log)
     with (

@@ -18,8 +18,8 @@ PROGRAM = [str(Path(sys.executable).with_name("graphsvc"))]
 
 
 def clean(more: Mapping[str, str]) -> dict[str, str]:
-    """This environment without any setting of graphsvc or Neo4j, and with `more`."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("GRAPHSVC_", "NEO4J_"))}
+    """This environment without any setting of graphsvc, Neo4j or Kafka, and with `more`."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("GRAPHSVC_", "NEO4J_", "KAFKA_"))}
     return kept | {"COLUMNS": "200", "NO_COLOR": "1"} | dict(more)
 
 

@@ -3,13 +3,16 @@
 import json
 import signal
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from commands import run, running, until_ready
+from confluent_kafka import Producer
 from neo4j import GraphDatabase
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +65,14 @@ def service(environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFac
         child.stop()
 
 
+def until_read(url: str, text: str, seconds: float = 30) -> None:
+    """Return once the answer holds the text."""
+    deadline = time.monotonic() + seconds
+    while text not in (answer := httpx.get(url, timeout=10)).text:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)
+
+
 def one_line(result: Any, *words: str) -> None:
     """The command failed with one line that says all of the words, and with no traceback."""
     lines = [line for line in result.stderr.splitlines() if line.strip()]
@@ -111,6 +122,11 @@ def test_a_misspelt_setting_is_named(tmp_path: Path) -> None:
 def test_an_open_door_needs_a_token(tmp_path: Path, environment: Mapping[str, str]) -> None:
     """Listening for other machines without a token is refused before anything starts."""
     one_line(run(tmp_path, environment, "serve", "--host", "0.0.0.0"), "GRAPHSVC_HTTP__TOKEN")
+
+
+def test_consume_needs_a_kafka(tmp_path: Path, environment: Mapping[str, str]) -> None:
+    """It says which variable names one."""
+    one_line(run(tmp_path, environment, "consume"), "KAFKA_BOOTSTRAP")
 
 
 def test_migrate_may_run_twice(tmp_path: Path, environment: Mapping[str, str]) -> None:
@@ -297,12 +313,19 @@ def test_up_goes_to_another_port_where_its_own_is_taken(tmp_path: Path, environm
 
 
 def test_up_starts_kafka_beside_ones_own_neo4j(tmp_path: Path, environment: Mapping[str, str]) -> None:
-    """Only what was asked for is started; the Neo4j that NEO4J_URI names is used."""
+    """Only what was asked for is started; the Neo4j that NEO4J_URI names is used. A record on the topic is applied."""
     with running(tmp_path, environment, "up", "--kafka", "--port", free_port()) as child:
         child.wait_for("Ctrl-C stops everything")
+        said = {line.split()[0]: line.split()[-1] for line in child.lines if line.startswith("  ")}
+        url = next(line.split()[-1] for line in child.lines if line.strip().startswith("DataHub's clients"))
+        tag = "urn:li:tag:by-kafka"
+        producer = Producer({"bootstrap.servers": said["Kafka"]})
+        record = {"entityUrn": tag, "aspectName": "tagProperties", "aspect": {"json": {"name": "By Kafka"}}}
+        producer.produce("MetadataChangeProposal_v1", json.dumps(record), tag)
+        assert producer.flush(30) == 0
+        until_read(f"{url}/entitiesV2/{quote(tag, safe='')}", "By Kafka")
         child.stop()
 
-    said = {line.split()[0]: line.split()[-1] for line in child.lines if line.startswith("  ")}
     assert said["Neo4j"] == environment["NEO4J_URI"]
     assert said["Kafka"].startswith("127.0.0.1:")
     assert not (tmp_path / ".graphsvc" / "neo4j").exists()

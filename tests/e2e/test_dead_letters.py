@@ -17,16 +17,10 @@ from confluent_kafka import Producer
 from neo4j import GraphDatabase
 
 SETTINGS = ("proposal", "event", "failed", "versioned_log", "timeseries_log")
-MODEL = """
-entities:
-  - name: pipeline
-    keyAspect: pipelineKey
-    keyFields: [id]
-    aspects: [status]
-"""
+MODEL = "entities: {pipeline: {aspects: [status]}}"
 GOOD = 792
 POISON: dict[str, bytes] = {
-    "Undecodable: tombstone": b"",
+    "Undecodable: empty": b"",
     "Undecodable: Avro": b"\x00\x00\x00\x00\x63not avro",
     "Undecodable: bytes": b"\x05nonsense \xff",
     "BadUrn": b'{"entityUrn": "nonsense", "aspectName": "status", "aspect": {"value": "{}"}}',
@@ -184,7 +178,7 @@ def test_after_a_fix_a_replay_lands_them(
 
 def test_what_cannot_be_replayed_is_named(poisoned: Mapping[str, str], tmp_path: Path) -> None:
     """A letter without bytes, and one that there is not; the command fails, since not all that was meant is done."""
-    (empty,) = letters(tmp_path, poisoned, "--filter", "reason=*tombstone*")
+    (empty,) = letters(tmp_path, poisoned, "--filter", "reason=*0 bytes*")
 
     done = run(tmp_path, poisoned, "dlq", "replay", empty["id"], "failed-nothing-0-0")
 

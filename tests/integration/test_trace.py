@@ -131,7 +131,7 @@ async def test_a_refused_write_is_an_error_with_its_reason(
 async def test_what_left_nothing_behind_does_not_wait_for_ever(
     queued: httpx.Client, consumer: ConsumerJob, graph: AsyncDriver, database: str, topics: Topics
 ) -> None:
-    """A deletion, a value that was sent again since, a point of a timeseries: final, and not taken for a success seen."""
+    """A deletion, a value that was sent again since, a point of a timeseries: final, but no success seen."""
     same = write(queued, proposal("datasetProperties", name="t"))
     again = write(queued, proposal("datasetProperties", name="t"))
     write(queued, proposal(removed=True))
