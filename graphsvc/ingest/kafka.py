@@ -144,7 +144,12 @@ class ConsumerJob:
             consumer.incremental_assign([_from(place, start) for place, start in starts.items()])
 
         def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
-            _wait(loop, self._revoke([(p.topic, p.partition) for p in partitions], REVOKE_S))
+            leave([(p.topic, p.partition) for p in partitions])
+
+        def leave(places: Collection[Place]) -> None:
+            going = [partition for place in places if (partition := self._partitions.get(place))]
+            _wait(loop, self._revoke(places, REVOKE_S))
+            self._commit(consumer, going, committed)
 
         def on_lost(_: Consumer, partitions: list[TopicPartition]) -> None:
             log.warning("partitions lost", partitions=[f"{p.topic}[{p.partition}]" for p in partitions])
@@ -164,15 +169,14 @@ class ConsumerJob:
                     consumer.seek(_from(place, start))
                 now = time.monotonic()
                 if now >= commit_at:
-                    self._commit(consumer, committed)
+                    self._commit(consumer, list(self._partitions.values()), committed)
                     commit_at = now + COMMIT_S
                 if now >= lag_at:
                     self._note_lag(consumer)
                     lag_at = now + LAG_S
         finally:
             loop.call_soon_threadsafe(self._stop)
-            _wait(loop, self._revoke(list(self._partitions), REVOKE_S))
-            self._commit(consumer, committed)
+            leave(list(self._partitions))
             consumer.close()
 
     def _balance(self, consumer: Consumer, *, paused: bool) -> bool:
@@ -185,9 +189,10 @@ class ConsumerJob:
             consumer.resume(consumer.assignment())
         return full or (paused and not drained)
 
-    def _commit(self, consumer: Consumer, committed: dict[Place, int]) -> None:
+    @staticmethod
+    def _commit(consumer: Consumer, partitions: Sequence[_Partition], committed: dict[Place, int]) -> None:
         """Tell Kafka how far we are; nobody depends on it, so what goes wrong is tried again later."""
-        moved = {place: p.next for place, p in list(self._partitions.items()) if p.next > committed.get(place, -1)}
+        moved = {p.place: p.next for p in partitions if p.next > committed.get(p.place, -1)}
         if moved:
             with suppress(KafkaException):
                 consumer.commit(

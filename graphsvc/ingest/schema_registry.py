@@ -1,5 +1,6 @@
 """The calls of Confluent's schema registry, as serializers of Python and Java make them, over schemas in the graph."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
@@ -66,8 +67,16 @@ def build_router(schemas: GraphSchemas) -> APIRouter:
         ("POST", "/compatibility/subjects/{subject:path}/versions/{version}", doors.compatible),
         ("GET", "/{other:path}", doors.nothing),
     ):
-        router.add_api_route(path, endpoint, methods=[method], response_model=None)
+        router.add_api_route(
+            path, endpoint, methods=[method], response_model=None, openapi_extra={"parameters": _parameters(path)}
+        )
     return router
+
+
+def _parameters(path: str) -> list[dict[str, Any]]:
+    """What the path names, for OpenAPI: the endpoints read it from the request."""
+    names = re.findall(r"\{(\w+)", path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
 class Doors:

@@ -193,8 +193,8 @@ async def test_an_entity_only_referred_to_is_a_node_and_becomes_a_described_one(
     after = await neo.node(upstream)
 
     assert before == {
-        "urn": upstream, "labels": ["Dataset", "Entity"], "referencedOnly": True, "name": "u", "nameWords": "u", "id": "u",
-        "platform": "urn:li:dataPlatform:hive", "origin": "PROD",
+        "urn": upstream, "labels": ["Dataset", "Entity"], "referencedOnly": True, "name": "u", "nameWords": "u",
+        "id": "u", "platform": "urn:li:dataPlatform:hive", "origin": "PROD",
     }  # fmt: skip
     assert after is not None
     assert (after["name"], after["labels"], "referencedOnly" in after) == ("Up", ["Dataset", "Entity"], False)

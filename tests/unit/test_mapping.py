@@ -362,7 +362,13 @@ def test_a_node_about_which_only_the_urn_is_known_has_label_name_and_key() -> No
     assert node_of(parse_urn(T), REGISTRY) == {
         "urn": T,
         "labels": ["Dataset"],
-        "properties": {"name": "t", "nameWords": "t", "id": "t", "platform": "urn:li:dataPlatform:hive", "origin": "PROD"},
+        "properties": {
+            "name": "t",
+            "nameWords": "t",
+            "id": "t",
+            "platform": "urn:li:dataPlatform:hive",
+            "origin": "PROD",
+        },
     }
 
 

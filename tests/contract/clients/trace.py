@@ -7,7 +7,7 @@ prints  {"sync": bool, "age": <seconds>, "open": {…}, "batch": {…}, "status"
 
 import json
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.emitter.rest_emitter import DatahubRestEmitter, EmitMode
@@ -34,7 +34,7 @@ def main(server):
     one = emitter.emit_mcp(proposal("traced.straße", False), emit_mode=EmitMode.ASYNC)
     batch = [proposal(f"traced.{number}", False) for number in range(3)]
     many = emitter._emit_restli_mcps(batch, emit_mode=EmitMode.ASYNC)
-    age = (datetime.now(timezone.utc) - one.extract_timestamp()).total_seconds()
+    age = (datetime.now(UTC) - one.extract_timestamp()).total_seconds()
     emitter._server_config = Tracing()
     status = emitter.get_trace_status(one)
     emitter._await_status([one], LIMIT)
