@@ -19,6 +19,7 @@
 // :param limit => 20
 CALL () {
   UNWIND $texts AS text
+  CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
   CALL db.index.fulltext.queryNodes("entity_search", text) YIELD node, score
   RETURN node, score
  UNION ALL

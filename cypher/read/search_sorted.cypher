@@ -28,6 +28,7 @@
 // :param fields => []
 CALL () {
   UNWIND $texts AS text
+  CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
   CALL db.index.fulltext.queryNodes("entity_search", text) YIELD node, score
   RETURN node, score
  UNION ALL

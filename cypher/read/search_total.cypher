@@ -15,6 +15,7 @@
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
 CALL () {
   UNWIND $texts AS text
+  CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
   CALL db.index.fulltext.queryNodes("entity_search", text) YIELD node, score
   RETURN node, score
  UNION ALL
