@@ -462,6 +462,16 @@ def _consumer(kafka: KafkaSettings) -> Consumer:
         raise ConfigError(f"Kafka's consumer does not take its settings: {exc.args[0].str()}") from exc
 
 
+def check_settings(kafka: KafkaSettings) -> None:
+    """
+    Return if Kafka's consumer takes the settings; nothing is connected.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    _consumer(kafka).close()
+
+
 class Broker:
     """Asks whether Kafka answers; the answer holds for a moment."""
 

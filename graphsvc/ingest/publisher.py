@@ -40,10 +40,13 @@ class Publisher:
     Args:
         kafka: Where the brokers are.
         timeout_s: How long a record is tried, in seconds; None for as long as it takes.
+
+    Raises:
+        ConfigError: Kafka's client does not take the settings.
     """
 
     def __init__(self, kafka: KafkaSettings, timeout_s: float | None) -> None:
-        self._config: dict[str, Any] = {
+        config: dict[str, Any] = {
             "bootstrap.servers": kafka.bootstrap,
             "client.id": "graphsvc",
             "enable.idempotence": True,
@@ -59,14 +62,13 @@ class Publisher:
             **kafka.producer_options,
         }
         self._complained_at = -COMPLAIN_S
-        self._producer: Producer | None = None
+        try:
+            self._producer: Producer | None = Producer(config)
+        except KafkaException as exc:
+            raise ConfigError(f"Kafka's producer does not take its settings: {exc.args[0].str()}") from exc
         self._thread: threading.Thread | None = None
 
     async def __aenter__(self) -> Self:
-        try:
-            self._producer = Producer(self._config)
-        except KafkaException as exc:
-            raise ConfigError(f"Kafka's producer does not take its settings: {exc.args[0].str()}") from exc
         self._thread = threading.Thread(target=self._poll, args=(self._producer,), name="publisher", daemon=True)
         self._thread.start()
         return self
