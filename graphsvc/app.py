@@ -37,6 +37,7 @@ from graphsvc.graph.traces import Traces
 from graphsvc.http import GzipBodies, LengthGuard, TokenGuard, error_answer
 from graphsvc.ingest import rest as writing
 from graphsvc.ingest import schema_registry, trace
+from graphsvc.ingest.kafka import check_settings
 from graphsvc.ingest.service import IngestService
 from graphsvc.jobs import Streams
 
@@ -132,6 +133,8 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         kafka = settings.kafka
         self.registry = load_registry(settings.model.file)
+        if kafka.bootstrap:
+            check_settings(kafka)
         self.driver = open_neo4j(settings.neo4j)
         self.reader = Reader(self.driver, settings.neo4j.database, settings.graphql.query_timeout_s, self.registry)
         self.service = IngestService(

@@ -15,7 +15,7 @@ from graphsvc.graph.schemas import GraphSchemas
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import Relay
 from graphsvc.ingest.external_schemas import ExternalSchemas
-from graphsvc.ingest.kafka import Broker, ConsumerJob, check_settings
+from graphsvc.ingest.kafka import Broker, ConsumerJob
 from graphsvc.ingest.publisher import Publisher
 from graphsvc.ingest.queue import Queue
 from graphsvc.ingest.service import IngestService
@@ -40,7 +40,6 @@ class Streams:
 
     def __init__(self, settings: Settings, driver: AsyncDriver, registry: Registry, service: IngestService) -> None:
         kafka = settings.kafka
-        check_settings(kafka)
         self._kafka = kafka
         self._service = service
         self._outbox = Outbox(driver, settings.neo4j.database)

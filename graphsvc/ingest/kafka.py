@@ -24,6 +24,7 @@ from graphsvc.ingest import metrics
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import letter
 from graphsvc.ingest.changes import Answer
+from graphsvc.ingest.publisher import Publisher
 from graphsvc.ingest.service import Delivery, IngestService
 from graphsvc.ingest.snapshot import Item
 from graphsvc.ingest.trace_ids import refusals
@@ -464,12 +465,13 @@ def _consumer(kafka: KafkaSettings) -> Consumer:
 
 def check_settings(kafka: KafkaSettings) -> None:
     """
-    Return if Kafka's consumer takes the settings; nothing is connected.
+    Return if Kafka's clients take the settings; no broker has to be there.
 
     Raises:
         ConfigError: It does not.
     """
     _consumer(kafka).close()
+    Publisher(kafka, None)
 
 
 class Broker:
