@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import structlog
 import typer
@@ -106,11 +106,7 @@ def up(  # noqa: PLR0913, PLR0917  options of the command line
 def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
     """Run the service alone, against the Neo4j that NEO4J_URI (NEO4J_USER, NEO4J_PASSWORD, NEO4J_DATABASE) names."""
     settings = _settings(host, port, model)
-    server = _server(lambda: create_app(settings))
-    _check_neo4j(settings)
-    with bind(settings.http.host, settings.http.port) as listening:
-        server.run(sockets=[listening])
-    raise typer.Exit(0 if server.started else 1)
+    _run(settings, lambda: create_app(settings), settings.http.host, settings.http.port)
 
 
 @app.command()
@@ -120,11 +116,7 @@ def consume(model: Model = None) -> None:
     Needs KAFKA_BOOTSTRAP and NEO4J_URI. Serves /health and /metrics on GRAPHSVC_KAFKA__METRICS_PORT (9464).
     """
     settings = _settings(None, None, model)
-    server = _server(lambda: create_consumer(settings))
-    _check_neo4j(settings)
-    with bind(settings.kafka.metrics_host, settings.kafka.metrics_port) as listening:
-        server.run(sockets=[listening])
-    raise typer.Exit(0 if server.started else 1)
+    _run(settings, lambda: create_consumer(settings), settings.kafka.metrics_host, settings.kafka.metrics_port)
 
 
 @app.command()
@@ -383,6 +375,14 @@ def ease_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+
+
+def _run(settings: Settings, build: Callable[[], Any], host: str, port: int) -> NoReturn:
+    server = _server(build)
+    _check_neo4j(settings)
+    with bind(host, port) as listening:
+        server.run(sockets=[listening])
+    raise typer.Exit(0 if server.started else 1)
 
 
 def _server(build: Callable[[], Any]) -> uvicorn.Server:

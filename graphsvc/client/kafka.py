@@ -2,14 +2,12 @@
 
 import asyncio
 import atexit
-import logging
 import threading
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.resources import files
 from io import BytesIO
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import quote
 
 import fastavro
@@ -19,7 +17,8 @@ import stamina
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from graphsvc.client.batches import Waiting
-from graphsvc.client.errors import Denied, EmitError, Failure, error_of
+from graphsvc.client.emitter import AsyncEmitter, Emitter
+from graphsvc.client.errors import Denied, Failure, error_of
 from graphsvc.client.proposal import Proposal
 
 TOPIC = "MetadataChangeProposal_v1"
@@ -52,10 +51,8 @@ LASTING = frozenset(
 DENIED = frozenset({401, 403})
 REASON_CHARS = 500
 
-log = logging.getLogger("graphsvc.client")
 
-
-class KafkaEmitter:
+class KafkaEmitter(Emitter):
     """
     Puts proposals on a Kafka topic; the URN is the key, so that the changes of one entity keep their order.
 
@@ -130,17 +127,6 @@ class KafkaEmitter:
             if any(failure.retryable for failure in self._failures):
                 raise error_of(self._take_failures())
 
-    def emit_all(self, proposals: Iterable[Proposal]) -> None:
-        """
-        Send all of them, and what was queued before; all are on the topic when this returns.
-
-        Raises:
-            EmitError: As `emit` and `flush` do.
-        """
-        for proposal in proposals:
-            self.emit(proposal)
-        self.flush()
-
     def flush(self) -> None:
         """
         Wait until the brokers have all proposals given so far: `message.timeout.ms` at most.
@@ -166,19 +152,6 @@ class KafkaEmitter:
             self._closed = True
             atexit.unregister(self._at_exit)
             self.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except EmitError as error:
-            if exc is None:
-                raise
-            log.error("while another error ends the block: %s", error)  # noqa: TRY400  one line says all
 
     @property
     def would_wait(self) -> bool:
@@ -220,14 +193,8 @@ class KafkaEmitter:
         failures, self._failures = self._failures, []
         return sorted(failures, key=lambda failure: failure.index)
 
-    def _at_exit(self) -> None:
-        try:
-            self.close()
-        except EmitError as error:
-            log.error("at the interpreter's end: %s", error)  # noqa: TRY400  one line says all
 
-
-class AsyncKafkaEmitter:
+class AsyncKafkaEmitter(AsyncEmitter):
     """
     The same as `KafkaEmitter` for asyncio; tasks may share it.
 
@@ -273,21 +240,6 @@ class AsyncKafkaEmitter:
             else:
                 self._emitter.emit(proposal)
 
-    async def emit_all(self, proposals: Iterable[Proposal] | AsyncIterable[Proposal]) -> None:
-        """
-        Send all of them, and what was queued before; all are on the topic when this returns.
-
-        Raises:
-            EmitError: As `KafkaEmitter.emit_all` does.
-        """
-        if isinstance(proposals, AsyncIterable):
-            async for proposal in proposals:
-                await self.emit(proposal)
-        else:
-            for proposal in proposals:
-                await self.emit(proposal)
-        await self.flush()
-
     async def flush(self) -> None:
         """
         Wait until the brokers have all proposals given so far.
@@ -307,15 +259,6 @@ class AsyncKafkaEmitter:
         """
         async with self._lock:
             await asyncio.to_thread(self._emitter.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        async with self._lock:
-            await asyncio.to_thread(self._emitter.__exit__, kind, exc, trace)
 
 
 def _bearer(token: str | None) -> dict[str, str]:

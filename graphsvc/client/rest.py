@@ -3,21 +3,20 @@
 import asyncio
 import atexit
 import gzip
-import logging
 import random
 import threading
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import orjson
 import stamina
 
 from graphsvc.client.batches import Buffer, Waiting
+from graphsvc.client.emitter import AsyncEmitter, Emitter, at_the_end
 from graphsvc.client.errors import Denied, EmitError, Failure, Unavailable, error_of
 from graphsvc.client.proposal import Proposal
 
@@ -30,10 +29,8 @@ GZIP_FROM_BYTES = 2_048
 LONGEST_PAUSE_S = 60.0
 REASON_CHARS = 500
 
-log = logging.getLogger("graphsvc.client")
 
-
-class RestEmitter:
+class RestEmitter(Emitter):
     """
     Sends proposals over REST, in batches and in the order given. May be shared by threads.
 
@@ -95,17 +92,6 @@ class RestEmitter:
             while self._buffer.is_full:
                 _send(client, self._wire, self._buffer)
 
-    def emit_all(self, proposals: Iterable[Proposal]) -> None:
-        """
-        Send all of them, and what was queued before; all have been answered when this returns.
-
-        Raises:
-            EmitError: As `emit` and `flush` do.
-        """
-        for proposal in proposals:
-            self.emit(proposal)
-        self.flush()
-
     def flush(self) -> None:
         """
         Send what is queued; all proposals given so far have been answered when this returns.
@@ -132,32 +118,13 @@ class RestEmitter:
                 with closing(client):
                     _drain(client, self._wire, self._buffer)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except EmitError as error:
-            if exc is None:
-                raise
-            log.error("while another error ends the block: %s", error)  # noqa: TRY400  one line says all
-
     def _open(self) -> httpx.Client:
         if self._client is None:
             raise RuntimeError("the emitter is closed")
         return self._client
 
-    def _at_exit(self) -> None:
-        try:
-            self.close()
-        except EmitError as error:
-            log.error("at the interpreter's end: %s", error)  # noqa: TRY400  the same
 
-
-class AsyncRestEmitter:
+class AsyncRestEmitter(AsyncEmitter):
     """
     The same as `RestEmitter` for asyncio, within one event loop; tasks may share it.
 
@@ -199,21 +166,6 @@ class AsyncRestEmitter:
             while self._buffer.is_full:
                 await _send_async(client, self._wire, self._buffer)
 
-    async def emit_all(self, proposals: Iterable[Proposal] | AsyncIterable[Proposal]) -> None:
-        """
-        Send all of them, and what was queued before; all have been answered when this returns.
-
-        Raises:
-            EmitError: As `RestEmitter.emit_all` does.
-        """
-        if isinstance(proposals, AsyncIterable):
-            async for proposal in proposals:
-                await self.emit(proposal)
-        else:
-            for proposal in proposals:
-                await self.emit(proposal)
-        await self.flush()
-
     async def flush(self) -> None:
         """
         Send what is queued; all proposals given so far have been answered when this returns.
@@ -239,19 +191,6 @@ class AsyncRestEmitter:
                 await _drain_async(client, self._wire, self._buffer)
             atexit.unregister(self._at_exit)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await self.close()
-        except EmitError as error:
-            if exc is None:
-                raise
-            log.error("while another error ends the block: %s", error)  # noqa: TRY400  one line says all
-
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
             raise RuntimeError("the emitter is closed")
@@ -262,7 +201,7 @@ class AsyncRestEmitter:
             with httpx.Client(**self._wire.client) as client:
                 _drain(client, self._wire, self._buffer)
         except EmitError as error:
-            log.error("at the interpreter's end: %s", error)  # noqa: TRY400  the same
+            at_the_end(error)
 
 
 class _Busy(Exception):

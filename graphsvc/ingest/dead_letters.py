@@ -7,15 +7,16 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka import Message as Fetched
 
 from graphsvc.config import KafkaSettings
-from graphsvc.errors import BadRequest, BrokerUnavailable, ConfigError, Conflict, Undecodable
+from graphsvc.errors import BadRequest, BrokerUnavailable, Conflict, Undecodable
 from graphsvc.graph.outbox import Outbox
 from graphsvc.graph.traces import Traces
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import ID_HEADER
+from graphsvc.ingest.kafka_clients import consumer_of
 from graphsvc.ingest.publisher import Message, Publisher
 from graphsvc.ingest.topic_ends import TopicEnds
 
@@ -26,6 +27,7 @@ SEEN = 50_000  # ids by which copies of one letter are found; a relay that died 
 FETCH_BYTES = 4 * 1024 * 1024
 LEASE = "dlq replay"
 LEASE_MS = 60_000
+READER = {"enable.partition.eof": True, "queued.max.messages.kbytes": FETCH_BYTES // 1024}
 FIELDS = ("error", "urn", "aspect", "topic", "reason")
 
 Fate = Literal["replayed", "replayed before", "not possible"]
@@ -138,7 +140,7 @@ class DeadLetters:
         seen: dict[str, None] = {}
         done = 0
         advanced(done, total)
-        reader = _reader(self._kafka)
+        reader = consumer_of(self._kafka, f"{self._kafka.group}-dead-letters", READER)  # assigned, never joined
         try:
             reader.assign([TopicPartition(self._kafka.failed_topic, number, ends[number][0]) for number in left])
             while left:
@@ -224,25 +226,6 @@ class Turn:
     async def give_back(self) -> None:
         """Let the next one begin at once."""
         await self._outbox.take_lease(LEASE, self._holder, 0)
-
-
-def _reader(kafka: KafkaSettings) -> Consumer:
-    settings = {
-        "bootstrap.servers": kafka.bootstrap,
-        "client.id": "graphsvc",
-        "group.id": f"{kafka.group}-dead-letters",  # never joined: partitions are assigned, and nothing is committed
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-        "queued.max.messages.kbytes": FETCH_BYTES // 1024,
-        "log_level": 0,
-        **kafka.options,
-        **kafka.consumer_options,
-    }
-    try:
-        return Consumer(settings)
-    except KafkaException as exc:
-        raise ConfigError(f"Kafka's consumer does not take its settings: {exc.args[0].str()}") from exc
 
 
 def _fetch(reader: Consumer, left: dict[int, int]) -> list[Fetched]:

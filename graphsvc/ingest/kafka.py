@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from graphsvc.config import KafkaSettings
-from graphsvc.errors import BrokerUnavailable, ConfigError, GraphsvcError, StoreRefused, Unavailable
+from graphsvc.errors import BrokerUnavailable, GraphsvcError, StoreRefused, Unavailable
 from graphsvc.graph.operations import Advance, Row
 from graphsvc.graph.outbox import Outbox
 from graphsvc.graph.writer import Fenced
@@ -24,6 +24,7 @@ from graphsvc.ingest import metrics
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import letter
 from graphsvc.ingest.changes import Answer
+from graphsvc.ingest.kafka_clients import admin_of, away, consumer_of
 from graphsvc.ingest.publisher import Publisher
 from graphsvc.ingest.service import Delivery, IngestService
 from graphsvc.ingest.snapshot import Item
@@ -42,6 +43,12 @@ REFUSALS = 3  # times that Neo4j, though it takes other writes, refuses one reco
 REVOKE_S = 30.0  # a batch of a partition that goes away is waited for so long
 REASONS_SHOWN = 5
 BROKER_ANSWER_S = 2.0
+CONSUMER = {
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": 10_000,
+    "max.poll.interval.ms": 600_000,
+    "queued.max.messages.kbytes": QUEUED_BYTES // 1024,
+}
 
 Place = tuple[str, int]
 T = TypeVar("T")
@@ -118,7 +125,7 @@ class ConsumerJob:
         """
         loop = asyncio.get_running_loop()
         await self._until_there(lambda: asyncio.to_thread(ensure_topics, self._kafka))
-        consumer = _consumer(self._kafka)
+        consumer = consumer_of(self._kafka, self._kafka.group, CONSUMER)
         poller = loop.run_in_executor(None, self._poll, consumer, loop)
         lanes = [asyncio.create_task(self._lane(number)) for number in range(LANES)]
         try:
@@ -442,27 +449,6 @@ def _wait(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) ->
     return future.result()
 
 
-def _consumer(kafka: KafkaSettings) -> Consumer:
-    settings = {
-        "bootstrap.servers": kafka.bootstrap,
-        "client.id": "graphsvc",
-        "group.id": kafka.group,
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        "partition.assignment.strategy": "cooperative-sticky",
-        "session.timeout.ms": 10_000,
-        "max.poll.interval.ms": 600_000,
-        "queued.max.messages.kbytes": QUEUED_BYTES // 1024,
-        "log_level": 0,
-        **kafka.options,
-        **kafka.consumer_options,
-    }
-    try:
-        return Consumer(settings)
-    except KafkaException as exc:
-        raise ConfigError(f"Kafka's consumer does not take its settings: {exc.args[0].str()}") from exc
-
-
 def check_settings(kafka: KafkaSettings) -> None:
     """
     Return if Kafka's clients take the settings; no broker has to be there.
@@ -470,7 +456,7 @@ def check_settings(kafka: KafkaSettings) -> None:
     Raises:
         ConfigError: It does not.
     """
-    _consumer(kafka).close()
+    consumer_of(kafka, kafka.group, CONSUMER).close()
     Publisher(kafka, None)
 
 
@@ -498,19 +484,11 @@ class Broker:
 
     def _ask(self) -> BrokerUnavailable | None:
         try:
-            self._admin = self._admin or _admin(self._kafka)
+            self._admin = self._admin or admin_of(self._kafka)
             self._admin.list_topics(timeout=3)
         except KafkaException as exc:
-            return _away(self._kafka, exc)
+            return away(self._kafka, exc)
         return None
-
-
-def _admin(kafka: KafkaSettings) -> AdminClient:
-    return AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0, **kafka.options})
-
-
-def _away(kafka: KafkaSettings, exc: KafkaException) -> BrokerUnavailable:
-    return BrokerUnavailable(f"Kafka at {kafka.bootstrap} does not answer: {exc.args[0].str()}")
 
 
 def ensure_topics(kafka: KafkaSettings) -> None:
@@ -530,7 +508,7 @@ def ensure_topics(kafka: KafkaSettings) -> None:
         kafka.platform_event_topic,
     ]
     try:
-        admin = _admin(kafka)
+        admin = admin_of(kafka)
         missing = {topic for topic in wanted if topic} - admin.list_topics(timeout=5).topics.keys()
         new = [NewTopic(name, kafka.partitions, kafka.replication) for name in sorted(missing)]
         for name, done in admin.create_topics(new).items() if new else ():
@@ -541,7 +519,4 @@ def ensure_topics(kafka: KafkaSettings) -> None:
                 if exc.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
     except KafkaException as exc:
-        error = exc.args[0]
-        if error.code() == KafkaError._INVALID_ARG:  # noqa: SLF001  the public name of librdkafka's own code
-            raise ConfigError(f"Kafka's client does not take its settings: {error.str()}") from exc
-        raise _away(kafka, exc) from exc
+        raise away(kafka, exc) from exc

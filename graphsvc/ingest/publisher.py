@@ -12,7 +12,8 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from graphsvc.config import KafkaSettings
-from graphsvc.errors import BrokerUnavailable, ConfigError, TooLarge
+from graphsvc.errors import BrokerUnavailable, TooLarge
+from graphsvc.ingest.kafka_clients import refused
 
 POLL_S = 0.2
 FULL_WAIT_S = 0.02
@@ -65,7 +66,7 @@ class Publisher:
         try:
             self._producer: Producer | None = Producer(config)
         except KafkaException as exc:
-            raise ConfigError(f"Kafka's producer does not take its settings: {exc.args[0].str()}") from exc
+            raise refused("producer", exc) from exc
         self._thread: threading.Thread | None = None
 
     async def __aenter__(self) -> Self:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, but not in __all__
 
 from graphsvc.config import KafkaSettings
-from graphsvc.errors import BrokerUnavailable, ConfigError
+from graphsvc.ingest.kafka_clients import admin_of, away
 
 ANSWER_S = 5.0
 
@@ -27,16 +27,8 @@ class TopicEnds:
             BrokerUnavailable: Kafka does not answer.
             ConfigError: Kafka's client does not take our settings.
         """
-        config: dict[str, str | int | float | bool] = {
-            "bootstrap.servers": self._kafka.bootstrap,
-            "log_level": 0,
-            **self._kafka.options,
-        }
         if self._admin is None:
-            try:
-                self._admin = AdminClient(config)
-            except KafkaException as exc:
-                raise ConfigError(f"Kafka's client does not take its settings: {exc.args[0].str()}") from exc
+            self._admin = admin_of(self._kafka)
         try:
             partitions = self._admin.list_topics(timeout=ANSWER_S).topics
             if topic not in partitions:
@@ -45,7 +37,7 @@ class TopicEnds:
             first = _offsets(self._admin, dict.fromkeys(places, OffsetSpec.earliest()))  # type: ignore[no-untyped-call]
             last = _offsets(self._admin, dict.fromkeys(places, OffsetSpec.latest()))  # type: ignore[no-untyped-call]
         except KafkaException as exc:
-            raise BrokerUnavailable(f"Kafka at {self._kafka.bootstrap} does not answer: {exc.args[0].str()}") from exc
+            raise away(self._kafka, exc) from exc
         return {number: (first[number], last[number]) for number in first}
 
 

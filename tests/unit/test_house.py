@@ -49,6 +49,7 @@ INGEST_IO = {
         "external_schemas",
         "dead_letters",
         "topic_ends",
+        "kafka_clients",
         "trace",
     )
 }
@@ -67,6 +68,7 @@ OWNERS = {
         "ingest/external_schemas.py",
         "ingest/dead_letters.py",
         "ingest/topic_ends.py",
+        "ingest/kafka_clients.py",
     ),
     "fastavro": ("graph/schemas.py", "ingest/avro.py", "ingest/avro_schema.py", "client/kafka.py"),
     "prometheus_client": ("ingest/metrics.py", "api/health.py"),
