@@ -106,14 +106,17 @@ async def _throughput(site: Site, consumers: int, count: int, rounds: int) -> di
     ours: list[float] = []
     with consuming(site.env, consumers):
         await site.apply(await site.encoded(list(datasets(f"warm_{site.kafka.group}", WARM_UP))))
+        await ceiling.searchable(site.driver)
         for number in range(rounds):
             now = time.time_ns() // 1_000_000
             corpus = list(datasets(f"c{number}_{site.kafka.group}", count))
             batches = [ceiling.batch(part, now) for part in chunks(corpus, BATCH)]
             start = time.perf_counter()
             await ceiling.write(site.driver, batches, WRITERS)
+            await ceiling.searchable(site.driver)
             tops.append(time.perf_counter() - start)
-            ours.append(await site.apply(await site.encoded(list(datasets(f"k{number}_{site.kafka.group}", count)))))
+            records = await site.encoded(list(datasets(f"k{number}_{site.kafka.group}", count)))
+            ours.append(await site.apply(records) + await ceiling.searchable(site.driver))
             while await site.outbox.depth():  # noqa: ASYNC110  the next round starts with nothing left over
                 await asyncio.sleep(0.1)
     mcps = count * MCPS_PER_ENTITY
