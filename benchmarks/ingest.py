@@ -109,7 +109,7 @@ async def in_process(service: IngestService, corpus: list[Dataset]) -> float:
 
 
 async def over_rest(address: tuple[str, int], corpus: list[Dataset]) -> float:
-    """Four client processes, each with one connection and its bodies encoded beforehand; they take turns in the corpus."""
+    """Four client processes, a connection each, bodies encoded beforehand; they take turns in the corpus."""
     flat = [proposal for dataset in corpus for proposal in proposals(dataset)]
     bodies = [orjson.dumps({"proposals": part, "async": "false"}) for part in chunks(flat, REST_BATCH)]
     context = get_context("spawn")
