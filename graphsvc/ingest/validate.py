@@ -112,7 +112,7 @@ class Validator:
         else:
             value = self._value(proposal.aspect, aspect)
             if spec is not None:
-                self._values.check(spec.record, value)
+                value = self._values.checked(spec.record, value)
                 _check_timeseries(spec, change_type, value)
         edges: tuple[Edge, ...] = ()
         properties: Row = {}

@@ -152,7 +152,7 @@ def test_every_record_can_be_checked(registry: Registry, *, refuse_unknown: bool
     checker = ValueChecker(registry.records, refuse_unknown=refuse_unknown)
 
     for record in registry.records:
-        checker.check(record, {})
+        checker.checked(record, {})
 
     assert {aspect.record for aspect in registry.aspects.values()} <= registry.records.keys()
     assert {"string", "long", "enum"} <= PRIMITIVES.keys()
@@ -164,7 +164,7 @@ def test_the_checker_says_where_and_stops_listing_after_three(registry: Registry
     value = {"owners": [{"owner": 1}, {"owner": 2}, {"owner": 3}, {"owner": 4}, {"owner": 5}]}
 
     with pytest.raises(BadValue, match=r"owners/0/owner: .*; owners/1/owner: .*; owners/2/owner: .* and 2 more"):
-        checker.check("com.linkedin.common.Ownership", value)
+        checker.checked("com.linkedin.common.Ownership", value)
 
 
 # --- What stands in the graph -------------------------------------------------------------------------------------

@@ -56,6 +56,18 @@ def test_a_change_says_what_the_proposal_means() -> None:
     assert not change.deletes_entity
 
 
+def test_a_whole_number_in_a_double_is_the_same_by_every_door() -> None:
+    """Clients send `3` over REST and Avro says `3.0`; fields that the model does not know stay as they came."""
+    model = "urn:li:mlModel:(urn:li:dataPlatform:science,m,PROD)"
+
+    over_rest, over_kafka = (
+        validated(model, "mlModelProperties", {"hyperParameters": {"depth": {"double": number}}, "newer": 3})
+        for number in (3, 3.0)
+    )
+
+    assert over_rest.text == over_kafka.text == '{"hyperParameters":{"depth":{"double":3.0}},"newer":3}'
+
+
 @pytest.mark.parametrize("form", [str, bytes])
 def test_a_value_as_text_is_the_same_as_one_as_an_object(form: type) -> None:
     """REST and Kafka send the value as JSON text, files as an object; order of keys and spaces do not matter."""

@@ -35,7 +35,7 @@ class ValueChecker:
         self._refuse_unknown = refuse_unknown
         self._validators: dict[str, SchemaValidator] = {}
 
-    def check(self, record: str, value: Mapping[str, Any]) -> None:
+    def checked(self, record: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """
         Check one aspect value.
 
@@ -43,20 +43,24 @@ class ValueChecker:
             record: Wire name of its record; a name without a schema (a user's own aspect) passes.
             value: Decoded JSON object.
 
+        Returns:
+            The value, with `3.0` for a `3` that stands for a float or double: so it comes from Kafka, in Avro.
+
         Raises:
             BadValue: Something in it is of the wrong type, or unknown; the message says where.
         """
         validator = self._validators.get(record)
         if validator is None:
             if record not in self._records:
-                return
+                return value
             validator = self._validators[record] = self._compile(record)
         try:
-            validator.validate_python(value)
+            found: Mapping[str, Any] = validator.validate_python(value)
         except ValidationError as exc:
             reasons = [f"{'/'.join(str(p) for p in e['loc'])}: {_reason(e)}" for e in exc.errors(include_url=False)]
             more = f" and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
             raise BadValue("; ".join(reasons[:REASONS_SHOWN]) + more) from exc
+        return found
 
     def _compile(self, root: str) -> SchemaValidator:
         wanted, definitions = [root], dict[str, CoreSchema]()
@@ -73,7 +77,7 @@ class ValueChecker:
     def _object(self, fields: Mapping[str, CoreSchema], ref: str | None = None) -> CoreSchema:
         return cs.typed_dict_schema(
             {key: cs.typed_dict_field(cs.nullable_schema(schema), required=False) for key, schema in fields.items()},
-            extra_behavior="forbid" if self._refuse_unknown else "ignore",
+            extra_behavior="forbid" if self._refuse_unknown else "allow",
             strict=True,
             ref=ref,
         )
