@@ -5,6 +5,8 @@ VENV := .venv
 DATAHUB := .venv-datahub
 BIN := $(VENV)/bin
 ARGS ?=
+# Two processes of tests, each with a Neo4j of its own; one where the environment names the server that they would share.
+TWO := $(if $(NEO4J_URI)$(KAFKA_BOOTSTRAP),,--numprocesses 2 --dist loadfile)
 
 .PHONY: run test check bench faults registry lock screenshots clean help
 
@@ -15,7 +17,7 @@ run: $(VENV)/.runtime  ## start a private Neo4j and graphsvc, load the example, 
 	$(BIN)/graphsvc up --load examples/retail.json $(ARGS)
 
 test: $(VENV)/.dev $(DATAHUB)/.installed  ## every test, against a real Neo4j and DataHub's own clients
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(TWO) $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, unit tests
 	$(BIN)/ruff format --check .

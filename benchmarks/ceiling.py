@@ -89,6 +89,7 @@ def batch(datasets: list[Dataset], now: int) -> Batch:
                     "createdOn": SYSTEM["lastObserved"],
                     "updatedOn": SYSTEM["lastObserved"],
                     "updatedActor": "urn:li:corpuser:bench",
+                    "since": now,
                 },
             }
             for upstream in values["upstreamLineage"]["upstreams"]

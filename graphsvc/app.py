@@ -16,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from graphsvc.api import health, lineage_rest, search_rest
 from graphsvc.api import rest as reading
+from graphsvc.api.bounded import Bounded
 from graphsvc.api.graphql.router import build_router as build_graphql
 from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import (
@@ -28,6 +29,8 @@ from graphsvc.errors import (
     TooLarge,
     Unavailable,
 )
+from graphsvc.feed import Feed
+from graphsvc.graph.budget import Written
 from graphsvc.graph.driver import open_driver
 from graphsvc.graph.migrate import migrate
 from graphsvc.graph.reader import Reader
@@ -39,7 +42,7 @@ from graphsvc.ingest import rest as writing
 from graphsvc.ingest import schema_registry, trace
 from graphsvc.ingest.kafka import check_settings
 from graphsvc.ingest.service import IngestService
-from graphsvc.jobs import Streams
+from graphsvc.jobs import Journaling, Streams
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 BOLT_SCHEMES = frozenset(f"{scheme}{tls}" for scheme in ("bolt", "neo4j") for tls in ("", "+s", "+ssc"))
@@ -83,7 +86,16 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     app.include_router(reading.build_router(reader, registry))
     app.include_router(search_rest.build_router(reader, registry))
     app.include_router(lineage_rest.build_router(reader, registry, settings.graphql))
-    app.include_router(build_graphql(reader, registry, settings.graphql))
+    app.include_router(
+        build_graphql(
+            reader,
+            registry,
+            settings.graphql,
+            subscriptions=settings.subscriptions,
+            feed=parts.feed,
+            token=settings.http.token.get_secret_value() if settings.http.token else None,
+        )
+    )
     queue = parts.streams.queue if parts.streams else None
     schemas = GraphSchemas(parts.driver, settings.neo4j.database)
     traces = Traces(parts.driver, settings.neo4j.database)
@@ -94,6 +106,7 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(parts.schema.check)])
     app.add_api_route("/", _home, include_in_schema=False)
+    app.add_middleware(Bounded, seconds=settings.graphql.request_timeout_s, written=parts.written)
     _guard(app, settings)
     _answer_errors(app, settings)
     return app
@@ -136,17 +149,28 @@ class Parts:
         if kafka.bootstrap:
             check_settings(kafka)
         self.driver = open_neo4j(settings.neo4j)
-        self.reader = Reader(self.driver, settings.neo4j.database, settings.graphql.query_timeout_s, self.registry)
+        self.written = Written()
+        self.reader = Reader(
+            self.driver,
+            settings.neo4j.database,
+            settings.graphql.query_timeout_s,
+            self.registry,
+            # One server knows its own writes; a cluster's readers have to be told of them.
+            self.written if settings.neo4j.uri.startswith("neo4j") else None,
+        )
         self.service = IngestService(
             self.driver,
             self.registry,
             settings.neo4j,
             settings.ingest,
             settings.limits,
-            change_log=bool(kafka.bootstrap) and kafka.change_log,
+            change_log=(bool(kafka.bootstrap) and kafka.change_log) or settings.change_feed == "journal",
+            written=self.written,
         )
         self.schema = Schema(self.driver, settings.neo4j.database)
         self.streams = Streams(settings, self.driver, self.registry, self.service) if kafka.bootstrap else None
+        self.journaling = Journaling(settings, self.driver) if settings.change_feed == "journal" else None
+        self.feed = self._feed(settings)
 
     async def check(self) -> None:
         """
@@ -169,7 +193,14 @@ class Parts:
                 await asyncio.wait_for(self.schema.tried.wait(), START_WAIT_S)
             if self.streams is not None:
                 await stack.enter_async_context(self.streams.running(self.schema.ready, consume=consume))
+            if self.journaling is not None:
+                await stack.enter_async_context(self.journaling.running(self.schema.ready))
             yield
+
+    def _feed(self, settings: Settings) -> Feed | None:
+        if settings.change_feed == "kafka" and self.streams is not None:
+            return Feed(self.streams.source)
+        return Feed(self.journaling.source) if self.journaling is not None else None
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

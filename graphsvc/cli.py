@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 DATA_DIR = Path(".graphsvc")
 ADDRESS_FILE = "service.json"
 POLL_S = 0.2
+SOCKET_MESSAGE_BYTES = 256 * 1024  # a GraphQL document with its variables
 
 app = typer.Typer(
     help="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.", no_args_is_help=True
@@ -97,6 +98,8 @@ def up(  # noqa: PLR0913, PLR0917  options of the command line
         local = None if own and not kafka else stack.enter_context(_local_stack(data_dir, store=not own, kafka=kafka))
         if local is not None:
             settings = _with_local(settings, local.endpoints)
+        if settings.subscriptions.enabled is None and not settings.kafka.bootstrap:
+            settings = _with(settings, "subscriptions", enabled=True)
         settings = _with(settings, "http", port=_port(settings, chosen=port is not None))
         failed = _serve(settings, local, data_dir, load or [])
     raise typer.Exit(1 if failed else 0)
@@ -395,7 +398,9 @@ def _server(build: Callable[[], Any]) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # a small message could become a large one
         lifespan="on",
     )
     return uvicorn.Server(config)

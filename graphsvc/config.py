@@ -110,7 +110,39 @@ class GraphqlSettings(_Section):
     max_lineage_nodes: int = Field(
         default=10_000, gt=0, description="Nodes of one lineage answer; past it `partial` is true."
     )
+    max_walked_nodes: int = Field(
+        default=100_000, gt=0, description="Nodes that the pages of one lineage answer reach together."
+    )
+    max_cost: int = Field(
+        default=1_000_000, gt=0, description="Fields that a request may have to answer, as its page sizes and hops say."
+    )
+    max_batch: int = Field(default=10, gt=0, description="Operations in one request, sent as a JSON list.")
+    max_body_bytes: int = Field(
+        default=1024 * 1024, gt=0, description="One request: text and variables of all its operations."
+    )
+    persisted: Path | None = Field(
+        default=None,
+        description="Known documents, asked for by sha256: a folder of .graphql files, or a JSON file {sha256: text}.",
+    )
+    persisted_only: bool = Field(default=False, description="Answer these documents only.")
     query_timeout_s: float = Field(default=30.0, gt=0, description="Time one read may take in Neo4j, in seconds.")
+    request_timeout_s: float = Field(
+        default=60.0, gt=0, description="Time all reads of one request may take together, REST's too, in seconds."
+    )
+
+
+class SubscriptionSettings(_Section):
+    """Changes as they happen, in GraphQL: from Kafka's change log where there is one, else from a journal in Neo4j."""
+
+    enabled: bool | None = Field(
+        default=None,
+        description="Unset: on in `graphsvc up`, and where Kafka announces changes. Without Kafka, every process that"
+        " writes to the graph must have it on.",
+    )
+    keep_changes: int = Field(default=100_000, gt=0, description="Changes that the journal keeps at most.")
+    keep_hours: float = Field(default=24.0, gt=0, description="How long the journal keeps a change, in hours.")
+    max_connections: int = Field(default=500, gt=0, description="WebSockets at a time, in one process.")
+    max_per_connection: int = Field(default=20, gt=0, description="Operations at a time, in one WebSocket.")
 
 
 class KafkaSettings(_Section):
@@ -169,7 +201,23 @@ class Settings(_Section):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     graphql: GraphqlSettings = Field(default_factory=GraphqlSettings)
+    subscriptions: SubscriptionSettings = Field(default_factory=SubscriptionSettings)
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+
+    @property
+    def change_feed(self) -> Literal["kafka", "journal"] | None:
+        """
+        Where subscriptions get their changes; None where they are off.
+
+        Raises:
+            ConfigError: They are on, and Kafka is there without its change log.
+        """
+        enabled, kafka = self.subscriptions.enabled, self.kafka
+        if kafka.bootstrap and kafka.change_log:
+            return None if enabled is False else "kafka"
+        if kafka.bootstrap and enabled:
+            raise ConfigError("subscriptions need the change log: set GRAPHSVC_KAFKA__CHANGE_LOG=true")
+        return "journal" if enabled else None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

@@ -15,6 +15,8 @@ GraphsvcError
 + BadRequest           400  dead-letter  the request around the proposals is malformed
 + NotFound             404  dead-letter  the thing asked for does not exist
   + SchemaNotFound                       … in the schema registry
++ CursorGone           410  dead-letter  what a cursor points at is not kept any more
++ TooSlow              429  dead-letter  a subscriber takes its changes more slowly than they come
 + BadSchema            422  dead-letter  the schema registry cannot take this schema
 + UnsupportedMediaType 415  dead-letter  the body does not call itself JSON
 + TooLarge             413  dead-letter  a limit on size was passed
@@ -114,6 +116,20 @@ class SchemaNotFound(NotFound):
     def __init__(self, message: str, code: Literal[40401, 40402, 40403]) -> None:
         self.code = code
         super().__init__(message)
+
+
+class CursorGone(GraphsvcError):
+    """What a cursor of the change log points at is not kept any more; the changes in between are lost to its owner."""
+
+    status = 410
+    fate = "dead-letter"
+
+
+class TooSlow(GraphsvcError):
+    """A subscriber takes its changes more slowly than they come; it may go on from its last cursor."""
+
+    status = 429
+    fate = "dead-letter"
 
 
 class BadSchema(GraphsvcError):

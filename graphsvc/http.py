@@ -199,18 +199,18 @@ class TokenGuard:
         """Pass the request on, or answer 401."""
         if scope["type"] == "lifespan" or self._is_open(scope) or self._has_token(scope):
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
+        else:
             error = Unauthorized("send `Authorization: Bearer <token>` with graphsvc's token (GRAPHSVC_HTTP__TOKEN)")
             await error_answer(error)(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 4401})
 
     def _is_open(self, scope: Scope) -> bool:
         """Compared to the letter, so that no spelling of a path slips through."""
-        if scope["type"] != "http" or scope["method"] != "GET":
-            return False
         path = scope["path"]
         if scope.get("raw_path", b"") != path.encode():
+            return False
+        if scope["type"] == "websocket":  # browsers send no headers with it; what serves it asks for the token inside
+            return path in OPEN_PAGES and not Headers(scope=scope).getlist("authorization")
+        if scope["method"] != "GET":
             return False
         return path in OPEN_PATHS or path in OPEN_PAGES or (path.startswith(OPEN_PREFIX) and ".." not in path)
 

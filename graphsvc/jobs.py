@@ -1,7 +1,7 @@
-"""What runs beside the doors when Kafka is configured: the relay of the change log, and the consumer job."""
+"""What runs beside the doors: with Kafka, the relay of the change log and the consumer; without it, the journal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -9,13 +9,16 @@ from neo4j import AsyncDriver
 
 from graphsvc.config import Settings
 from graphsvc.errors import ConfigError
+from graphsvc.graph.journal import Journal
 from graphsvc.graph.outbox import Outbox
 from graphsvc.graph.registry import Registry
 from graphsvc.graph.schemas import GraphSchemas
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import Relay
 from graphsvc.ingest.external_schemas import ExternalSchemas
+from graphsvc.ingest.journal import JournalSource, Keeper
 from graphsvc.ingest.kafka import Broker, ConsumerJob
+from graphsvc.ingest.log_reader import KafkaSource
 from graphsvc.ingest.publisher import Publisher
 from graphsvc.ingest.queue import Queue
 from graphsvc.ingest.service import IngestService
@@ -50,6 +53,7 @@ class Streams:
         self.queue = Queue(service, self._publisher, self._codec, kafka)
         self.broker = Broker(kafka)
         self.progress = Progress(kafka, self._outbox)
+        self.source = KafkaSource(kafka, self._codec)
 
     @asynccontextmanager
     async def running(self, ready: Callable[[], Awaitable[None]], *, consume: bool) -> AsyncIterator[None]:
@@ -68,13 +72,42 @@ class Streams:
             if self._external is not None:
                 stack.push_async_callback(self._external.close)
             await stack.enter_async_context(self._publisher)
-            tasks = [asyncio.create_task(_keep_running(job, ready)) for job in jobs]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await stack.enter_async_context(_running(jobs, ready))
+            yield
+
+
+class Journaling:
+    """
+    What subscriptions need without Kafka, for one process.
+
+    Args:
+        settings: All of them.
+        driver: Open driver; not closed here.
+    """
+
+    def __init__(self, settings: Settings, driver: AsyncDriver) -> None:
+        journal = Journal(driver, settings.neo4j.database)
+        self._keeper = Keeper(journal, Outbox(driver, settings.neo4j.database), settings.subscriptions)
+        self.source = JournalSource(journal)
+
+    @asynccontextmanager
+    async def running(self, ready: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Keep the journal while the context is open, from when `ready` has returned."""
+        async with _running([self._keeper.run], ready):
+            yield
+
+
+@asynccontextmanager
+async def _running(
+    jobs: Sequence[Callable[[], Awaitable[None]]], ready: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(_keep_running(job, ready)) for job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_running(job: Callable[[], Awaitable[None]], ready: Callable[[], Awaitable[None]]) -> None:

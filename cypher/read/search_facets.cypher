@@ -45,13 +45,13 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
-UNWIND $fields AS field
-WITH field, CASE field WHEN "_entityType" THEN [label IN labels(node) WHERE label <> "Entity"]
-  WHEN "removed" THEN [coalesce(node.removed, false)]
-  ELSE CASE WHEN node[field] IS :: LIST<ANY> THEN node[field] ELSE [node[field]] END END AS values
-UNWIND values AS value
-WITH field, value, count(*) AS count WHERE value IS NOT NULL
-ORDER BY field, count DESC, value
-WITH field, collect([field, value, count])[..$limit] AS counts
+WITH [field IN $fields | CASE field WHEN "_entityType" THEN [label IN labels(node) WHERE label <> "Entity"]
+      WHEN "removed" THEN [coalesce(node.removed, false)]
+      ELSE CASE WHEN node[field] IS :: LIST<ANY> THEN node[field] ELSE [node[field]] END END] AS values, count(*) AS count
+UNWIND range(0, size($fields) - 1) AS at
+UNWIND values[at] AS value
+WITH at, value, sum(count) AS count WHERE value IS NOT NULL
+ORDER BY at, count DESC, value
+WITH at, collect([$fields[at], value, count])[..$limit] AS counts
 UNWIND counts AS row
 RETURN collect(row) AS rows

@@ -1,16 +1,20 @@
-// The best of the entities that match a text and filters.
+// The best of the entities that match a text and filters, with what one counts of them all.
 //
 // texts    [a Lucene query], or none: then prefixes are used
 // prefixes [what URNs start with]
 // removed  soft-deleted ones too
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
-// exact    the text as words in lower case: names of just these come first, then names that begin with them
-// length   characters of the text
+// names    [ways to write the text as a name, in lower case]: who is called so comes first
+// words    [" " + what words of a name begin with]: then who has more of them in the name, and less else, counts for more
+// letters  of the words together
 // start    entities to leave out
 // count    entities at most
 // fields   [property] to bring along, where it is there
-// returns  one row: rows, [[urn, name, score, null, [[field, value]]]]
+// facets   [property] whose values are counted; _entityType stands for the label
+// limit    values of a facet at most
+// returns  one row: rows, [[urn, name, score, null, [[field, value]]]]; total; facets, [[field, value, count]], by field,
+//          the most frequent first, then by value
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique)
 //
 // :param texts => ["nameWords:orders"]
@@ -18,11 +22,14 @@
 // :param removed => false
 // :param types => ["urn:li:dataset:"]
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
-// :param exact => "orders"
-// :param length => 6
+// :param names => ["orders"]
+// :param words => [" order"]
+// :param letters => 6
 // :param start => 0
 // :param count => 10
 // :param fields => ["description"]
+// :param facets => ["platform"]
+// :param limit => 20
 CALL () {
   UNWIND $texts AS text
   CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
@@ -51,7 +58,29 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
-WITH node, score, CASE WHEN NOT node.nameWords STARTS WITH $exact THEN 0
-  WHEN size(node.name) = $length THEN 2 ELSE 1 END AS rank
-ORDER BY rank DESC, score DESC, node.urn SKIP $start LIMIT $count
-RETURN collect([node.urn, node.name, score, null, [f IN $fields WHERE node[f] IS NOT NULL | [f, node[f]]]]) AS rows
+WITH collect(node) AS nodes, collect(score) AS scores
+CALL (nodes, scores) {
+  UNWIND CASE $count WHEN 0 THEN [] ELSE range(0, size(nodes) - 1) END AS at
+  WITH nodes[at] AS node, scores[at] AS score
+  WITH node, score, toLower(node.name) IN $names OR toLower(node.id) IN $names AS called,
+    [word IN $words WHERE (" " + node.nameWords) CONTAINS word] AS found
+  WITH node, called, score * (1 + 2.0 * size(found) / size($words)
+    + CASE WHEN size(found) = 0 THEN 0 WHEN size(node.name) < $letters THEN 1 ELSE 1.0 * $letters / size(node.name) END
+    + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) AS score
+  ORDER BY called DESC, score DESC, node.urn SKIP $start LIMIT $count
+  RETURN collect([node.urn, node.name, score, null, [f IN $fields WHERE node[f] IS NOT NULL | [f, node[f]]]]) AS rows
+}
+CALL (nodes) {
+  UNWIND CASE $facets WHEN [] THEN [] ELSE nodes END AS node
+  WITH [field IN $facets | CASE field WHEN "_entityType" THEN [label IN labels(node) WHERE label <> "Entity"]
+      WHEN "removed" THEN [coalesce(node.removed, false)]
+      ELSE CASE WHEN node[field] IS :: LIST<ANY> THEN node[field] ELSE [node[field]] END END] AS values, count(*) AS count
+  UNWIND range(0, size($facets) - 1) AS at
+  UNWIND values[at] AS value
+  WITH at, value, sum(count) AS count WHERE value IS NOT NULL
+  ORDER BY at, count DESC, value
+  WITH at, collect([$facets[at], value, count])[..$limit] AS counts
+  UNWIND counts AS row
+  RETURN collect(row) AS facets
+}
+RETURN {rows: rows, total: size(nodes), facets: facets} AS found

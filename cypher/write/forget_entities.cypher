@@ -1,8 +1,9 @@
-// Delete what is known about entities: aspects, versions and points. The node becomes one that is only referred to.
+// Delete what is known about entities: aspects, versions, points, and the edges that they declared once.
+// The node becomes one that is only referred to.
 //
 // rows     [{urn, properties}]: what the node says from then on
 // returns  nothing; the caller reads the counters
-// index    entity_urn, aspect_version, timeseries_point (unique), each by urn
+// index    entity_urn, aspect_version, timeseries_point (unique), each by urn; past_edge_declared_by
 //
 // :param rows => [{urn: "urn:li:tag:a", properties: {urn: "urn:li:tag:a", name: "a", referencedOnly: true}}]
 UNWIND $rows AS row
@@ -15,6 +16,10 @@ CALL (row) {
   MATCH (p:TimeseriesPoint)
   WHERE p.urn = row.urn AND p.name IS NOT NULL AND p.timestampMillis IS NOT NULL AND p.messageId IS NOT NULL
   DETACH DELETE p
+}
+CALL (row) {
+  MATCH (p:PastEdge {declaredBy: row.urn})
+  DELETE p
 }
 CALL (row) {
   MATCH (:Entity {urn: row.urn})-[:HAS_ASPECT]->(a:Aspect)

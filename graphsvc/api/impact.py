@@ -1,15 +1,16 @@
 """Who owns what breaks: a walk over lineage as a table, for GraphQL, REST and the command line."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from graphsvc.api.cursors import cursor_of, places_of
 from graphsvc.api.filters import OrFilters, facts_of, fields_of, matches
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import BadRequest, TooLarge
 from graphsvc.graph.reader import Reader
-from graphsvc.graph.walking import Edge, Flow, Node, shown
+from graphsvc.graph.walking import FIRST, Edge, Flow, Node, Place
 from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, job
 from graphsvc.urn import parse_urn
 
@@ -26,13 +27,14 @@ class Asked:
         urn: An entity, or a column.
         flows: Upstream, downstream, or both.
         hops: How far.
-        max_nodes: Nodes at most, in each direction.
+        max_nodes: Nodes at most, in each direction, those that the answer hides counted.
         types: Relationships to follow; None for all.
         fold: Leave jobs out, and do not count them as hops.
         mixed: Columns go on by their entity's lineage where column lineage ends.
         removed: Show soft-deleted entities too.
         where: Entities to show; what they hang on by is then left out, and stood for by folded edges.
         during: Entities that the walk enters.
+        cursor: Where an earlier answer to the same question ended; None for the first page.
     """
 
     urn: str
@@ -45,6 +47,12 @@ class Asked:
     removed: bool = False
     where: OrFilters = ()
     during: OrFilters = ()
+    cursor: str | None = None
+
+    @property
+    def unpaged(self) -> "Asked":
+        """What is the same on every page."""
+        return replace(self, max_nodes=None, cursor=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,7 @@ class Impact:
         edges: Every edge between the rows and the start, of either direction once.
         partial: What cut the answer; None if nothing did.
         more_hops: Lineage goes on behind the last hop.
+        cursor: What to ask the next page with; None if there is none.
     """
 
     start: Node
@@ -98,6 +107,7 @@ class Impact:
     edges: tuple[Edge, ...]
     partial: Partial | None
     more_hops: bool
+    cursor: str | None
 
 
 def bounded(name: str, value: int | None, limit: int, default: int | None = None) -> int:
@@ -123,8 +133,10 @@ def bounded(name: str, value: int | None, limit: int, default: int | None = None
     return value
 
 
-def question_of(asked: Asked, flow: Flow, limits: GraphqlSettings, type_names: Mapping[str, str]) -> Question:
-    """The walk in one direction that answers it, within the settings' limits; raises as `bounded` does."""
+def question_of(
+    asked: Asked, flow: Flow, limits: GraphqlSettings, type_names: Mapping[str, str], after: Place = FIRST
+) -> Question:
+    """The walk in one direction behind a place, within the settings' limits; raises as `bounded` does."""
     parse_urn(asked.urn)
     return Question(
         asked.urn,
@@ -136,6 +148,8 @@ def question_of(asked: Asked, flow: Flow, limits: GraphqlSettings, type_names: M
         folded=job if asked.fold else _nothing,
         during=during_filter(asked.during, type_names),
         mixed=asked.mixed,
+        after=after,
+        max_walked=limits.max_walked_nodes,
     )
 
 
@@ -178,35 +192,57 @@ async def impact(
 
     Raises:
         BadUrn: The start is none.
-        BadRequest: A bound or a filter that makes no sense.
+        BadRequest: A bound, a filter or a cursor that makes no sense.
         TooLarge: A bound passes the settings' limits.
     """
     found: dict[Flow, Walked] = {}
-    for flow in asked.flows:
-        walked = await walks.walk(question_of(asked, flow, limits, type_names))
+    for flow, after in pages_of(asked.cursor, asked.flows, asked.unpaged).items():
+        walked = await walks.walk(question_of(asked, flow, limits, type_names, after))
         if walked is None:
             return None
         found[flow] = walked
     rows: list[tuple[Flow, int, Node]] = []
     values: dict[str, dict[str, Any]] = {}
+    edges: dict[Edge, None] = {}
+    cut = False
     for flow, walked in found.items():
-        kept = [n for n in walked.nodes if (asked.removed or not n.removed) and not (asked.fold and job(n.urn))]
-        values |= await walks.values([node.urn for node in kept], TABLE_FIELDS | fields_of(asked.where))
-        for node in kept:
-            distance = walked.distance[node.urn]
-            facts = facts_of(node.urn, values[node.urn], names_of_type(node.urn, type_names), distance)
-            if matches(asked.where, facts):
-                rows.append((flow, distance, node))
+        kept = {n.urn for n in (*walked.before, *walked.nodes) if _kept(n, asked)}
+        page = [node for node in walked.nodes if node.urn in kept]
+        needed = kept if asked.where else [node.urn for node in page]
+        values |= {urn: {} for urn in needed}  # a node may go in between
+        values |= await walks.values(needed, TABLE_FIELDS | fields_of(asked.where))
+        if asked.where:
+            kept = {urn for urn in kept if _matches(asked, urn, values[urn], walked.distance[urn], type_names)}
+        rows.extend((flow, walked.distance[node.urn], node) for node in page if node.urn in kept)
+        hidden = walked.distance.keys() - kept - {walked.start.urn}
+        shown, limited = walked.shown_edges(hidden)
+        edges |= dict.fromkeys(shown)
+        cut = cut or limited
     names = await _names(reader, (values[node.urn] for _, _, node in rows))
-    edges, cut = _edges(found.values(), {node.urn for _, _, node in rows})
     partial = next((walked.partial for walked in found.values() if walked.partial), None)
     return Impact(
         next(iter(found.values())).start,
         tuple(_row(node, distance, flow, values[node.urn], names) for flow, distance, node in rows),
-        edges,
+        tuple(edges),
         partial or (Partial.EDGE_LIMIT if cut else None),
         any(walked.more_hops for walked in found.values()),
+        cursor_of({flow: walked.next for flow, walked in found.items() if walked.next}, asked.unpaged),
     )
+
+
+def pages_of(cursor: str | None, flows: Iterable[Flow], question: Any) -> dict[Flow, Place]:
+    """
+    Where each direction of a page begins.
+
+    Args:
+        cursor: None for the first page.
+        flows: The directions that are asked for.
+        question: As `cursor_of` took it.
+
+    Raises:
+        BadRequest: The cursor is none, or one of another question.
+    """
+    return dict.fromkeys(flows, FIRST) if cursor is None else places_of(cursor, question)
 
 
 def by_hop(rows: Iterable[Row]) -> list[tuple[Flow, int, int]]:
@@ -227,17 +263,12 @@ def _nothing(_: str) -> bool:
     return False
 
 
-def _edges(walks: Iterable[Walked], kept: Collection[str]) -> tuple[tuple[Edge, ...], bool]:
-    """The edges between what is shown, each once, and whether there were too many."""
-    found: dict[Edge, None] = {}
-    cut = False
-    for walked in walks:
-        nodes = [walked.start.urn, *(node.urn for node in walked.nodes)]
-        hidden = {urn for urn in nodes[1:] if urn not in kept}
-        edges, limited = shown(nodes, walked.edges, hidden)
-        found |= dict.fromkeys(edges)
-        cut = cut or limited
-    return tuple(found), cut
+def _kept(node: Node, asked: Asked) -> bool:
+    return (asked.removed or not node.removed) and not (asked.fold and job(node.urn))
+
+
+def _matches(asked: Asked, urn: str, values: Mapping[str, Any], distance: int, type_names: Mapping[str, str]) -> bool:
+    return matches(asked.where, facts_of(urn, values, names_of_type(urn, type_names), distance))
 
 
 async def _names(reader: Reader, values: Iterable[Mapping[str, Any]]) -> dict[str, str]:

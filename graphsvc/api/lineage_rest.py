@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from graphsvc.api.draw import MEDIA_TYPES, Arrow, Box, Format, csv_text, dot_text, mermaid_text, svg_text
@@ -53,6 +53,7 @@ LINEAGE_EXAMPLE = {
     "partial": False,
     "partialReason": None,
     "truncatedAtMaxHops": False,
+    "cursor": None,
 }  # fmt: skip
 _DRAW = {"dot": dot_text, "mermaid": mermaid_text, "svg": svg_text}
 _DRAWINGS = {
@@ -107,6 +108,7 @@ def build_router(reader: Reader, registry: Registry, limits: GraphqlSettings) ->
         responses={200: {"content": {"application/json": {"example": LINEAGE_EXAMPLE}, **_DRAWINGS}}, 404: {}},
     )
     async def get_lineage(  # noqa: PLR0913, PLR0917  one word per query parameter
+        request: Request,
         urn: str,
         direction: Annotated[Direction, Query(description="Which way to walk.")] = "downstream",
         hops: Annotated[int, Query(ge=1, description="How far.")] = DEFAULT_HOPS,
@@ -119,13 +121,26 @@ def build_router(reader: Reader, registry: Registry, limits: GraphqlSettings) ->
         ] = False,
         removed: Annotated[bool, Query(description="Show soft-deleted entities too.")] = False,  # noqa: FBT002
         max_nodes: Annotated[int | None, Query(alias="maxNodes", ge=1, description="Nodes at most, each way.")] = None,
+        types: Annotated[list[str] | None, Query(description="Relationships to follow; all if there are none.")] = None,
+        cursor: Annotated[str | None, Query(description="Where the page before ended; all else as it was.")] = None,
     ) -> Response:
         """
         Who owns what breaks: every entity with its distance, owners, domain and tags, and the edges between them.
 
-        What a limit cut says so: `partial` in JSON, and the header `X-Graphsvc-Partial` in every form.
+        What a limit cut says so: `partial` in JSON, and the header `X-Graphsvc-Partial` in every form. The next page is
+        where the header `Link` leads to, if there is one; JSON has its `cursor`.
         """
-        asked = Asked(urn, FLOWS[direction], hops, max_nodes, fold=fold, mixed=mixed, removed=removed)
+        asked = Asked(
+            urn,
+            FLOWS[direction],
+            hops,
+            max_nodes,
+            frozenset(types) if types else None,
+            fold=fold,
+            mixed=mixed,
+            removed=removed,
+            cursor=cursor,
+        )
         found = await impact(walks, reader, limits, asked, {})
         if found is None:
             raise NotFound(f"{urn} is not in the graph")
@@ -133,6 +148,8 @@ def build_router(reader: Reader, registry: Registry, limits: GraphqlSettings) ->
             JSONAnswer(as_json(found)) if form == "json" else Response(drawn(found, form), media_type=MEDIA_TYPES[form])
         )
         answer.headers["X-Graphsvc-Partial"] = found.partial.value if found.partial else "no"
+        if found.cursor:
+            answer.headers["Link"] = f'<?{request.url.include_query_params(cursor=found.cursor).query}>; rel="next"'
         return answer
 
     return router
@@ -148,6 +165,7 @@ def as_json(found: Impact) -> dict[str, Any]:
         "partial": found.partial is not None,
         "partialReason": found.partial.value if found.partial else None,
         "truncatedAtMaxHops": found.more_hops,
+        "cursor": found.cursor,
     }
 
 

@@ -1,6 +1,5 @@
 """`GET /search` for scripts: what GraphQL's `searchAcrossEntities` answers, as plain JSON."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -43,8 +42,8 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         wanted = SearchQuery(query, _types(types, registry), (tuple(map(_filter, filter or ())),))
         names = FACETS if facets == "*" else [name for name in (facets or "").split(",") if name]
         order = Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None
-        hits, total, counted = await asyncio.gather(
-            finder.page(wanted, start, count, order, shown=True), finder.total(wanted), _facets(finder, wanted, names)
+        found = await finder.answer(
+            wanted, start, count, order, shown=True, total=True, facets=names, limit=FACET_VALUES
         )
         rows = [
             {
@@ -54,16 +53,14 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
                 "score": hit.score,
                 "matchedFields": [{"name": name, "value": value} for name, value in hit.fields],
             }
-            for hit in hits
+            for hit in found.hits
         ]
-        return JSONAnswer({"start": start, "count": len(rows), "total": total, "results": rows, "facets": counted})
+        facets_ = {name: {count.value: count.number for count in counts} for name, counts in found.facets.items()}
+        return JSONAnswer(
+            {"start": start, "count": len(rows), "total": found.total, "results": rows, "facets": facets_}
+        )
 
     return router
-
-
-async def _facets(finder: Search, wanted: SearchQuery, names: list[str] | tuple[str, ...]) -> dict[str, dict[str, int]]:
-    found = await finder.facets(wanted, names, FACET_VALUES) if names else {}
-    return {name: {count.value: count.number for count in counts} for name, counts in found.items()}
 
 
 def _types(text: str | None, registry: Registry) -> tuple[str, ...] | None:

@@ -1,14 +1,17 @@
 """Read the graph: one method per file in `cypher/read/`. Plain values out; no JSON is decoded here."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
 
-from neo4j import READ_ACCESS, AsyncDriver, Query
-from neo4j.exceptions import Neo4jError
+from neo4j import READ_ACCESS, AsyncDriver, Bookmarks, Query
+from neo4j.exceptions import Neo4jError, SessionExpired, TransientError
 
-from graphsvc.errors import StoreUnavailable
+from graphsvc.errors import BadRequest, StoreUnavailable
+from graphsvc.graph.budget import Budget, Written, current
 from graphsvc.graph.driver import store_errors
 from graphsvc.graph.queries import query
 from graphsvc.graph.registry import Registry
@@ -25,6 +28,7 @@ _HOPS: tuple[LiteralString, ...] = (
 )  # fmt: skip
 _Row = TypeVar("_Row")
 _TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
+_BAD_BOOKMARK = "Neo.ClientError.Transaction.InvalidBookmark"
 
 
 class ReadTimeout(StoreUnavailable):
@@ -196,6 +200,11 @@ class LineageEdge(NamedTuple):
         """URN of the end that the model's relationship points to."""
         return self.downstream if self.points_down else self.upstream
 
+    @property
+    def through(self) -> tuple[str, ...]:
+        """Nothing: it stands for no nodes that are left out."""
+        return ()
+
 
 class NodeColumns(NamedTuple):
     """The nodes of an answer in columns, which are named as `LineageNode` names its values."""
@@ -257,8 +266,26 @@ class Reader:
     Every method raises StoreUnavailable when Neo4j does not answer, and ReadTimeout when it takes too long.
     """
 
-    def __init__(self, driver: AsyncDriver, database: str, timeout_s: float, registry: Registry) -> None:
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        database: str,
+        timeout_s: float,
+        registry: Registry,
+        written: Written | None = None,
+    ) -> None:
+        """
+        Keep the driver.
+
+        Args:
+            driver: Open driver; the reader does not close it.
+            database: Database to read.
+            timeout_s: Time that one read may take, in seconds; less if the request's budget has less.
+            registry: The model.
+            written: What reads have to see besides what their requests name; None for nothing.
+        """
         self._driver = driver
+        self._written = written or Written()
         self._database = database
         self._timeout_s = timeout_s
         edges = [edge for aspect in registry.aspects.values() for edge in aspect.edges]
@@ -281,6 +308,24 @@ class Reader:
             urn: EntityRow(urn, _type_of(urn), name or urn, bool(referenced), bool(removed))
             for urn, name, referenced, removed in rows
         }
+
+    async def walk_edges(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[Sequence[Any]]:
+        """The lineage edges that lead on from some nodes, in columns, as `read/walk_up` and `read/walk_down` say."""
+        text = query(f"read/walk_{flow}", types=types)
+        columns: Sequence[Sequence[Any]] = await self._read(text, urns=urns, limit=limit)
+        return columns
+
+    async def walk_columns(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[tuple[str, str, str]]:
+        """What the column lineage of some entities covers: (urn, far column, declared by)."""
+        rows: Sequence[tuple[str, str, str]] = await self._read(
+            query(f"read/walk_columns_{flow}", types=types), urns=urns, limit=limit
+        )
+        return rows
+
+    async def walk_values(self, urns: list[str], fields: list[str]) -> Sequence[tuple[str, list[Any]]]:
+        """Properties of nodes: (urn, value per field), None where there is none; URNs without a node are left out."""
+        rows: Sequence[tuple[str, list[Any]]] = await self._read(query("read/walk_values"), urns=urns, fields=fields)
+        return rows
 
     async def platform_resources(self, conditions: Sequence[Condition], *, match_all: bool) -> list[str]:
         """URNs, sorted, of the platform resources for which all conditions hold, or any."""
@@ -339,8 +384,14 @@ class Reader:
         )
         return _grouped(rows, PointRow._make)
 
-    async def relationships(
-        self, urns: Iterable[str], types: Collection[str] | None, direction: Direction, start: int, count: int
+    async def relationships(  # noqa: PLR0913, PLR0917
+        self,
+        urns: Iterable[str],
+        types: Collection[str] | None,
+        direction: Direction,
+        start: int,
+        count: int,
+        removed: bool = True,  # noqa: FBT001, FBT002  a part of the loaders' keys
     ) -> dict[str, Page]:
         """
         One page of relationships per entity, sorted by type, then by the other end's URN.
@@ -351,6 +402,7 @@ class Reader:
             direction: Seen from the entity.
             start: Relationships to leave out.
             count: Relationships at most, per entity.
+            removed: Those with soft-deleted entities too. Without them, totals are counted instead of looked up.
 
         Returns:
             URN -> page; URNs without a node are left out.
@@ -360,13 +412,20 @@ class Reader:
             return {}
         names = "|".join(sorted(wanted))
         text = query(f"read/relationships_{direction}", types=names)
-        rows = await self._read(text, urns=list(urns), start=start, count=count)
+        rows = await self._read(text, urns=list(urns), start=start, count=count, removed=removed)
         return {urn: Page(total, tuple(map(RelationshipRow._make, page))) for urn, total, page in rows}
 
-    async def hops(self, urns: Iterable[str], flow: Flow, start: int, count: int) -> dict[str, Page]:
+    async def hops(
+        self,
+        urns: Iterable[str],
+        flow: Flow,
+        start: int,
+        count: int,
+        removed: bool = False,  # noqa: FBT001, FBT002  as above
+    ) -> dict[str, Page]:
         """One page of direct upstreams or downstreams per entity; else as `relationships`."""
         text = query(f"read/hop_{flow}", types="|".join(sorted(self._lineage)))
-        rows = await self._read(text, urns=list(urns), start=start, count=count)
+        rows = await self._read(text, urns=list(urns), start=start, count=count, removed=removed)
         return {
             urn: Page(total, tuple(RelationshipRow._make((t, other, flow == "up", *more)) for t, other, *more in page))
             for urn, total, page in rows
@@ -387,6 +446,9 @@ class Reader:
         if not columns[0]:
             return None
         limited = len(columns[0]) > walk.max_nodes + 1
+        if limited and not with_edges:  # the last distance is cut somewhere; it has to be by URN
+            text = text.replace("BY distance LIMIT", "BY distance, node.urn LIMIT")
+            columns = await self._read(text, urn=walk.urn, limit=walk.max_nodes + 2)
         nodes = _nodes(columns[:5], walk.max_nodes + 1, in_order=with_edges)
         edges, more = _edges(nodes, columns[5:], walk.flow, hops) if with_edges else (EdgeColumns(), None)
         start = LineageNode._make(column[0] for column in nodes)
@@ -398,18 +460,57 @@ class Reader:
         return frozenset(self._mirrors.get(name, name) for name in types) & self._lineage
 
     async def _read(self, text: LiteralString, **parameters: Any) -> Any:
-        """The one value of a query's one row."""
+        """
+        The one value of a query's one row.
+
+        Raises:
+            BadRequest: A bookmark that came with the request is none.
+            ReadTimeout: It took too long, or the request's time is over. Its transaction ends with it.
+            StoreUnavailable: Neo4j does not answer.
+        """
+        budget = current()
+        seconds = self._timeout_s if budget is None else min(self._timeout_s, budget.left)
+        if seconds <= 0:
+            raise self._timeout(budget)
         with store_errors():
             try:
-                async with self._driver.session(
-                    database=self._database, default_access_mode=READ_ACCESS, fetch_size=-1
-                ) as session:
-                    result = await session.run(Query(text, timeout=self._timeout_s), parameters)
-                    return (await result.single(strict=True))[0]
+                async with asyncio.timeout(seconds):
+                    with nullcontext() if budget is None else budget.reading():
+                        return await self._ask(Query(text, timeout=seconds), parameters, budget)
+            except TimeoutError as exc:
+                raise self._timeout(budget) from exc
             except Neo4jError as exc:
                 if (exc.code or "").startswith(_TIMED_OUT):
-                    raise ReadTimeout(f"the read took longer than {self._timeout_s:g} s") from exc
+                    raise self._timeout(budget) from exc
+                if exc.code == _BAD_BOOKMARK:
+                    raise BadRequest("a bookmark of the request is not one of this database") from exc
                 raise
+
+    async def _ask(self, text: Query, parameters: dict[str, Any], budget: Budget | None) -> Any:
+        """Ask once more if a member of the cluster went away or is not the right one: a read may be repeated."""
+        bookmarks = {*self._written.bookmarks, *(budget.bookmarks if budget else ())}
+        for last in (False, True):
+            try:
+                async with self._driver.session(
+                    database=self._database,
+                    default_access_mode=READ_ACCESS,
+                    bookmarks=Bookmarks.from_raw_values(bookmarks),
+                    fetch_size=-1,
+                ) as session:
+                    result = await session.run(text, parameters)
+                    return (await result.single(strict=True))[0]
+            except (SessionExpired, TransientError):
+                if last:
+                    raise
+        raise AssertionError("the last turn returns or raises")
+
+    def _timeout(self, budget: Budget | None) -> ReadTimeout:
+        if budget is not None and budget.left <= 0:
+            return ReadTimeout(
+                f"the request took longer than {budget.seconds:g} s in Neo4j, which is all the time it has"
+                " (graphql.request_timeout_s). Ask for less"
+            )
+        return ReadTimeout(f"a read took longer than {self._timeout_s:g} s (graphql.query_timeout_s). Ask for less")
 
 
 def _nodes(columns: Sequence[Sequence[Any]], size: int, *, in_order: bool) -> NodeColumns:

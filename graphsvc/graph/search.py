@@ -1,7 +1,9 @@
 """Search over Neo4j's full-text index: pages, totals and facets of the entities that a text and filters let through."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -50,12 +52,14 @@ ALIASES = {
     "_entityName": "nameWords",
 }
 FILTER_ALIASES = {"_entityName": "name", "entityName": "name"}
+SHOWN = ("tags", "glossaryTerms", "platform", "domains", "owners")
 OPERATORS = frozenset({
     "EQUAL", "IN", "IEQUAL", "CONTAIN", "START_WITH", "END_WITH", "EXISTS", "GREATER_THAN",
     "GREATER_THAN_OR_EQUAL_TO", "LESS_THAN", "LESS_THAN_OR_EQUAL_TO",
 })  # fmt: skip
 MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lists are compared one by one
 MAX_VALUES = 20_000
+SIMILAR = 0.7  # of 1, how alike words are that are shown as found where none is the same
 _LONG = 2**63
 
 
@@ -127,11 +131,55 @@ class Count(NamedTuple):
     number: int
 
 
+class Answer(NamedTuple):
+    """A page, and what was asked to be counted: how many match in all, and for each facet its values, most first."""
+
+    hits: list[Hit]
+    total: int
+    facets: dict[str, list[Count]]
+
+
+class Group(NamedTuple):
+    """
+    A step that leads on from a browse path.
+
+    Attributes:
+        name: A name, or the URN of a container.
+        number: Entities below it.
+        leads_on: Some of them stand further down.
+    """
+
+    name: str
+    number: int
+    leads_on: bool
+
+
 class Cursor(NamedTuple):
     """Where a scroll stands: the last URN, and the value it was sorted by."""
 
     urn: str
     value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What of a search is wanted; as the arguments of `Search.answer`."""
+
+    start: int
+    count: int
+    sort: Sort | None
+    shown: bool
+    total: bool
+    facets: list[str]
+    limit: int
+
+
+class _Found(NamedTuple):
+    """What the queries answer, as they do."""
+
+    rows: list[Any]
+    total: int
+    facets: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +244,31 @@ class Search:
     def __init__(self, reader: Reader, registry: Registry) -> None:
         self._reader = reader
         self._model = _model(registry)
+        self._shown = [*self._model.text.boosts, "fieldPaths", *SHOWN]
 
     async def page(
         self, wanted: SearchQuery, start: int, count: int, sort: Sort | None = None, *, shown: bool = False
     ) -> list[Hit]:
+        """One page of `answer`."""
+        return (await self.answer(wanted, start, count, sort, shown=shown)).hits
+
+    async def answer(  # noqa: PLR0913
+        self,
+        wanted: SearchQuery,
+        start: int,
+        count: int,
+        sort: Sort | None = None,
+        *,
+        shown: bool = False,
+        total: bool = False,
+        facets: Iterable[str] = (),
+        limit: int = 0,
+    ) -> Answer:
         """
-        One page, the best first: names that are the text, names that begin with it, then by score and URN.
+        One page, the best first: those called so, then by how much of the text their names have, score, and URN.
+
+        Where nothing at all matches a text without signs, what is near it is answered: words of which a letter or two
+        are wrong, words written as one, then entities that have some of the words.
 
         Args:
             wanted: What to search for.
@@ -209,23 +276,25 @@ class Search:
             count: Entities at most.
             sort: Another order; `*` and the empty text are in the order of the URNs without one.
             shown: Whether to bring the fields that hold words of the text.
+            total: Whether to count all that match.
+            facets: Fields whose values to count among all that match.
+            limit: Values of a facet at most.
         """
-        source, words = self._source(wanted)
-        fields = [*self._model.text.boosts, "fieldPaths", "tags", "glossaryTerms"] if shown and words else []
-        if sort is None and source["texts"]:
-            exact = " ".join(pieces(wanted.text))
-            rows = await self._reader.value_of(
-                query("read/search_page"),
-                **source,
-                exact=exact,
-                length=len(wanted.text.strip()),
-                start=start,
-                count=count,
-                fields=fields,
+        names = {_field(name): name for name in facets}
+        asked = _Asked(start, count, sort, shown=shown, total=total, facets=list(names), limit=limit)
+        text = self._read(wanted)
+        for lucene in (text.lucene, *text.nearer):
+            source = self._source(wanted, lucene)
+            ranked = sort is None and bool(lucene)
+            found = await (
+                self._ranked(source, asked, wanted.text, text.words) if ranked else self._listed(source, asked)
             )
-        else:
-            rows = await self._sorted(source, sort or Sort("urn"), None, start, count, fields)
-        return [Hit(urn, name or urn, score, _matched(found, name or "", words)) for urn, name, score, _, found in rows]
+            if found.rows or found.total or not text.nearer or await self._total(source):
+                break
+        hits = [
+            Hit(urn, name or urn, score, _matched(own, name or "", text)) for urn, name, score, _, own in found.rows
+        ]
+        return Answer(hits, found.total, self._counts(found.facets, names))
 
     async def scroll(
         self, wanted: SearchQuery, after: Cursor | None, count: int, sort: Sort | None = None
@@ -236,13 +305,9 @@ class Search:
         Returns:
             The page, and where to go on; None at the end.
         """
-        source, _ = self._source(wanted)
-        if sort is None and all(prefix.endswith(":") for prefix in source["prefixes"]) and not source["texts"]:
-            last = after.urn if after else ""
-            ends = {prefix: prefix[:-1] + ";" for prefix in source.pop("prefixes")}
-            ranges = [{"after": max(start, last), "end": end} for start, end in ends.items() if last < end]
-            source.pop("texts")
-            rows = await self._reader.value_of(query("read/search_walk"), **source, ranges=ranges, count=count + 1)
+        source = self._source(wanted, self._read(wanted).lucene)
+        if sort is None and _walkable(source):
+            rows = await self._walk(source, after.urn if after else "", count + 1)
         else:
             rows = await self._sorted(source, sort or Sort("urn"), after, 0, count + 1, [])
         hits = [Hit(urn, name or urn, score) for urn, name, score, _, _ in rows[:count]]
@@ -250,22 +315,86 @@ class Search:
             return hits, None
         return hits, Cursor(rows[count - 1][0], rows[count - 1][3] if sort else rows[count - 1][0])
 
-    async def total(self, wanted: SearchQuery) -> int:
-        """How many entities match."""
-        source, _ = self._source(wanted)
-        return int(await self._reader.value_of(query("read/search_total"), **source))
+    async def total(self, asked: SearchQuery, *, wanted: bool = True) -> int:
+        """How many entities match, nothing near them; 0 if that is not wanted."""
+        return await self._total(self._source(asked, self._read(asked).lucene), wanted=wanted)
 
     async def facets(self, wanted: SearchQuery, fields: Iterable[str], limit: int) -> dict[str, list[Count]]:
         """For each field its values among all entities that match, the most frequent first, then by value."""
         names = {_field(name): name for name in fields}
-        source, _ = self._source(wanted)
-        rows = await self._reader.value_of(query("read/search_facets"), **source, fields=list(names), limit=limit)
+        return self._counts(
+            await self._facets(self._source(wanted, self._read(wanted).lucene), list(names), limit), names
+        )
+
+    async def _ranked(self, source: Mapping[str, Any], asked: _Asked, text: str, words: Sequence[str]) -> _Found:
+        """Page, total and facets of a text in one query: finding the entities is what costs."""
+        found = await self._reader.value_of(
+            query("read/search_page"),
+            **source,
+            names=_names(text),
+            words=[f" {word}" for word in words] or [" "],
+            letters=sum(map(len, words)),
+            start=asked.start,
+            count=asked.count,
+            fields=self._shown if asked.shown else [],
+            facets=asked.facets,
+            limit=asked.limit,
+        )
+        return _Found(found["rows"], found["total"], found["facets"])
+
+    async def _listed(self, source: Mapping[str, Any], asked: _Asked) -> _Found:
+        """The same in another order, or of everything: part by part, as a page may cost far less than a total."""
+        rows, total, facets = await asyncio.gather(
+            self._rows(source, asked),
+            self._total(source, wanted=asked.total),
+            self._facets(source, asked.facets, asked.limit),
+        )
+        return _Found(rows, total, facets)
+
+    async def _rows(self, source: Mapping[str, Any], asked: _Asked) -> Any:
+        if asked.sort is None and _walkable(source):
+            return (await self._walk(source, "", asked.start + asked.count))[asked.start :]
+        fields = self._shown if asked.shown and source["texts"] else []
+        return await self._sorted(source, asked.sort or Sort("urn"), None, asked.start, asked.count, fields)
+
+    async def _walk(self, source: Mapping[str, Any], last: str, count: int) -> Any:
+        ends = {prefix: prefix[:-1] + ";" for prefix in source["prefixes"]}
+        rest = {key: value for key, value in source.items() if key not in {"prefixes", "texts"}}
+        ranges = [{"after": max(start, last), "end": end} for start, end in ends.items() if last < end]
+        return await self._reader.value_of(query("read/search_walk"), **rest, ranges=ranges, count=count)
+
+    async def _total(self, source: Mapping[str, Any], *, wanted: bool = True) -> int:
+        return int(await self._reader.value_of(query("read/search_total"), **source)) if wanted else 0
+
+    async def _facets(self, source: Mapping[str, Any], fields: list[str], limit: int) -> Any:
+        if not fields:
+            return []
+        return await self._reader.value_of(query("read/search_facets"), **source, fields=fields, limit=limit)
+
+    def _counts(self, rows: Iterable[Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Count]]:
         found: dict[str, list[Count]] = {name: [] for name in names.values()}
         types = {label: name for name, label in self._model.labels.items()}
         for name, value, number in rows:
             text = types.get(value, value) if name == TYPE else _text(value)
             found[names[name]].append(Count(str(text), number))
         return found
+
+    async def groups(
+        self, wanted: SearchQuery, path: Sequence[str], start: int, count: int
+    ) -> tuple[int, int, list[Group]]:
+        """
+        Browse: entities that match, in groups by the step that follows a path in their own.
+
+        An entity's path is its `browsePathV2`, else the containers that it stands in; one without either is in no group.
+
+        Returns:
+            How many groups there are, how many entities stand at the path or below, and a page of the groups, the most
+            frequent first, then by name.
+        """
+        source, _ = self._source(wanted)
+        text = query("read/search_groups")
+        found = await self._reader.value_of(text, **source, path=list(path), start=start, count=count)
+        return found[0], found[1], list(map(Group._make, found[2]))
 
     async def _sorted(  # noqa: PLR0913, PLR0917
         self, source: Mapping[str, Any], sort: Sort, after: Cursor | None, start: int, count: int, fields: list[str]
@@ -283,13 +412,14 @@ class Search:
             fields=fields,
         )
 
-    def _source(self, wanted: SearchQuery) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The parameters that all queries share, and the words of the text."""
-        read = completed if wanted.completing else understood
-        text: SearchText = read(wanted.text, self._model.text)
+    def _read(self, wanted: SearchQuery) -> SearchText:
+        return (completed if wanted.completing else understood)(wanted.text, self._model.text)
+
+    def _source(self, wanted: SearchQuery, text: str | None) -> dict[str, Any]:
+        """The parameters that all queries share; `text` is a Lucene query."""
         groups = [[self._condition(f) for f in group] for group in wanted.filters]
         sought = _sought(groups, self._model.text.plain)
-        parts = [part for part in (text.lucene, sought and f"{sought}^0") if part]
+        parts = [part for part in (text, sought and f"{sought}^0") if part]
         lucene = f"+{parts[0]} +{parts[1]}" if len(parts) > 1 else parts[0] if parts else None
         types = wanted.types
         urns = _urns(groups)
@@ -301,7 +431,7 @@ class Search:
             "types": None if types is None else [f"urn:li:{name}:" for name in types],
             "groups": groups,
             "removed": wanted.removed or asked,
-        }, text.words
+        }
 
     def _condition(self, condition: Filter) -> dict[str, Any]:
         if condition.operator not in OPERATORS:
@@ -354,6 +484,11 @@ def _number(value: str) -> int | float | None:
     return number if -_LONG <= number < _LONG else None
 
 
+def _walkable(source: Mapping[str, Any]) -> bool:
+    """Whether what matches stands in whole ranges of the index of URNs."""
+    return not source["texts"] and all(prefix.endswith(":") for prefix in source["prefixes"])
+
+
 def _sought(groups: Sequence[Sequence[Mapping[str, Any]]], plain: Collection[str]) -> str | None:
     """A Lucene query that everything the filters let through matches; None where one of the groups gives none."""
     found = []
@@ -394,21 +529,29 @@ def _urns(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     return sorted({urn for urns in named for urn in urns}) if named and all(named) else []
 
 
+def _names(text: str) -> list[str]:
+    """How names that the text spells out may be written, in lower case."""
+    words = pieces(text)
+    return list(
+        dict.fromkeys([text.strip().strip('"').lower(), *(sign.join(words) for sign in "_-. ./"), "".join(words)])
+    )
+
+
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _matched(found: Iterable[Sequence[Any]], name: str, words: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The fields that hold one of the words, with their values."""
-    wanted = set(words)
-    values = [("name", name), *((field, item) for field, value in found for item in _items(value))]
-    return tuple((field, value) for field, value in values if wanted and _holds(value, wanted))
+def _matched(found: Iterable[Sequence[Any]], name: str, text: SearchText) -> tuple[tuple[str, str], ...]:
+    """The fields that hold one of the words, with their values; else those that hold what is near one."""
+    values = (
+        [("name", name), *((field, item) for field, value in found for item in _items(value))] if text.words else []
+    )
+    own = [pieces(value.rpartition(":")[2] if value.startswith("urn:li:") else value) for _, value in values]
+    held = [any(mine.startswith(text.words) for mine in words) for words in own]
+    if text.nearer and not any(held):
+        held = [any(get_close_matches(word, words, 1, SIMILAR) for word in text.words) for words in own]
+    return tuple(value for value, holds in zip(values, held, strict=True) if holds)
 
 
 def _items(value: Any) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-
-
-def _holds(value: str, words: set[str]) -> bool:
-    own = pieces(value)
-    return not words.isdisjoint(own) or any(mine.startswith(word) for word in words for mine in own)

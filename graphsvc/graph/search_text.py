@@ -1,17 +1,19 @@
 """
 What people type into a search box -> a Lucene query of ours. Pure; no text makes it fail but one with too many words.
 
-Words must all be found, in any field. Also understood: `"a phrase"`, `pre*`, `fuzz~`, `field:word`, `AND`, `OR`, `NOT`
-and `-word`, parentheses. Every other sign parts words, as `_` and `.` do in names.
+Words must all be found, in any field; in names their other number and what they begin will do. Also understood:
+`"a phrase"`, `pre*`, `fuzz~`, `field:word`, `AND`, `OR`, `NOT` and `-word`, parentheses. Every other sign parts words,
+as `_` and `.` do in names. Where nothing is found, `nearer` has what else the words may have meant.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from graphsvc.errors import BadRequest
-from graphsvc.graph.words import pieces
+from graphsvc.graph.words import other_number, pieces, stem
 
 MAX_WORDS = 16  # each is looked up in every field, and Lucene takes 1,024 of such clauses
 MAX_DEPTH = 20
@@ -19,6 +21,19 @@ NOTHING = "(+*:* -*:*)"
 EVERYTHING = "*:*"
 # Boosts of the words of names, and of columns. Names count most, as in the model's annotations.
 NAME, NAME_PHRASE, COLUMN = 10, 20, 2
+# Of what is less than the word itself: the beginning of a word, its other number, and words that are near.
+BEGUN, OTHER, NEAR = 2, 8, 1
+SHORTEST_START = 2  # letters of the beginning of a word
+SHORTEST_NEAR = 4  # letters of a word that others may be near
+# Words that join others. They need not be found where there are more.
+JOINING = frozenset({
+    "a", "all", "an", "and", "are", "at", "by", "for", "from", "in", "is", "of", "on", "or", "per", "the", "to",
+    "where", "which", "with",
+})  # fmt: skip
+MOST_NEAR = 4  # words that others are looked for near of; each stands for up to 50 in each of three fields
+SHORTEST_OF_TWO = 5  # letters of a word that two may be wrong of
+SHORTEST_PART = 3  # letters of both words that are written as one
+_REFERRED = ("tags", "glossaryTerms", "platform", "domains", "owners")  # found by the last part of the URN
 _TOKEN = re.compile(r'"([^"]*)"?([~*]?)|([()])|(&&|\|\|)|([^\s"()]+)')
 _FIELD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*):(.*)", re.DOTALL)
 
@@ -55,11 +70,14 @@ class SearchText(NamedTuple):
 
     Attributes:
         lucene: The query; None where every entity matches.
-        words: What to look for when fields that matched are shown.
+        words: What fields that matched begin one of their words with.
+        nearer: Queries to try one after the other where nothing is found; there are none for a text with signs that
+            say how it is meant.
     """
 
     lucene: str | None
     words: tuple[str, ...]
+    nearer: tuple[str, ...] = ()
 
 
 def quoted(text: str) -> str:
@@ -82,9 +100,12 @@ def understood(text: str, fields: TextFields) -> SearchText:
     """
     if is_everything(text):
         return SearchText(None, ())
-    parser = _Parser(list(_tokens(text, fields)), fields)
+    terms = list(_tokens(text, fields))
+    parser = _Parser(terms, fields)
     lucene = parser.any_of(0)
-    return SearchText(lucene or NOTHING, tuple(dict.fromkeys(parser.words)))
+    words = tuple(dict.fromkeys(parser.words))
+    bare = words and not any(term.kind or term.field for term in terms)
+    return SearchText(lucene or NOTHING, tuple(map(stem, words)), _nearer(words, fields) if bare else ())
 
 
 def completed(text: str, _: TextFields) -> SearchText:
@@ -93,9 +114,10 @@ def completed(text: str, _: TextFields) -> SearchText:
     if not words:
         return SearchText(None if is_everything(text) else NOTHING, ())
     _check(len(words))
+    near = [f"(nameWords:{word}* OR nameWords:{_fuzzy(word)})" for word in words]
     clauses = [f"nameWords:{quoted(word)}" for word in words[:-1]]
     clauses.append(f"(nameWords:{quoted(words[-1])}^2 OR nameWords:{words[-1]}*)")
-    return SearchText(_all_of([*clauses]), tuple(words))
+    return SearchText(_all_of(clauses), tuple(words), (_all_of(near),) if len(words) <= MOST_NEAR else ())
 
 
 def _tokens(text: str, fields: TextFields) -> Iterator[Term]:
@@ -147,6 +169,7 @@ class _Parser:
         self._terms = terms
         self._at = 0
         self._fields = fields
+        self._exactly = False  # what is not wanted is just what was said
         self.words: list[str] = []
 
     def any_of(self, depth: int, name: str = "") -> str:
@@ -169,6 +192,7 @@ class _Parser:
     def _all_of(self, depth: int, name: str) -> str:
         wanted: list[str] = []
         unwanted: list[str] = []
+        joining: list[str] = []
         negated = False
         while (kind := self._kind()) not in {None, ")", "OR"}:
             term = self._terms[self._at]
@@ -177,13 +201,16 @@ class _Parser:
                 negated = negated != (kind == "NOT")
                 continue
             before = len(self.words)
+            outer, self._exactly = self._exactly, self._exactly or negated
             clause = self._group(depth, term.field or name) if kind == "(" else self._clause(term, name)
+            self._exactly = outer
             if negated:
                 del self.words[before:]
             if clause:
-                (unwanted if negated else wanted).append(clause)
+                passed = not (kind or term.field or name or negated) and term.text.lower() in JOINING
+                (unwanted if negated else joining if passed else wanted).append(clause)
             negated = False
-        return _all_of(wanted, unwanted)
+        return _all_of(wanted or joining, unwanted, joining if wanted else ())
 
     def _group(self, depth: int, name: str) -> str:
         clause = self.any_of(depth + 1, name)
@@ -204,37 +231,26 @@ class _Parser:
         if name:
             return _in_field(name, term, words)
         if term.kind == '"':
-            return self._anywhere(f'"{" ".join(words)}"', quoted(term.text))
-        each = [self._anywhere(w, w) for w in (f'"{word}"' for word in words[:-1])]
+            return _anywhere(f'"{" ".join(words)}"', self._fields, quoted(term.text))
+        each = [self._bare(word) for word in words[:-1]]
         each.append(self._last(words[-1], term.kind))
         if len(words) == 1:
             return each[0]
         whole = quoted(term.text.rstrip("*"))  # other texts hold `fct_orders` as one word
         phrase = f'nameWords:"{" ".join(words)}"^{NAME_PHRASE}'
-        return f"({_all_of(each)} OR {phrase} OR {_join(self._boosts(), whole)})"
+        return f"({_all_of(each)} OR {phrase} OR {_join(self._fields.boosts, whole)})"
+
+    def _bare(self, word: str) -> str:
+        return _anywhere(f'"{word}"', self._fields) if self._exactly else _word_of_text(word, self._fields)
 
     def _last(self, word: str, kind: str) -> str:
         """A word by itself; with a `*` or `~` it stands for others too."""
-        exact = self._anywhere(f'"{word}"', f'"{word}"', urns=not kind)
-        other = {"*": f"{word}*", "~": _fuzzy(word)}.get(kind)
-        if other is None:
-            return exact
+        if not kind:
+            return self._bare(word)
+        other = {"*": f"{word}*", "~": _fuzzy(word)}[kind]
         near = {"nameWords": NAME / 2, "fieldWords": COLUMN / 2, "description": 0.5, "editedDescription": 0.5}
+        exact = _anywhere(f'"{word}"', self._fields, referred=False)
         return f"({exact} OR {_join(near, other)})"
-
-    def _boosts(self) -> Mapping[str, float]:
-        return self._fields.boosts
-
-    def _anywhere(self, words: str, text: str, *, urns: bool = True) -> str:
-        clauses = [f"nameWords:{words}^{NAME}", f"fieldWords:{words}^{COLUMN}", _join(self._boosts(), text)]
-        if urns and " " not in text:
-            bare = text.strip('"')
-            clauses += [
-                f'{name}:"{start}{bare}"^0.5'
-                for name in ("tags", "glossaryTerms")
-                for start in self._fields.urns.get(name, ())
-            ]
-        return f"({' OR '.join(clauses)})"
 
     def _urn(self, text: str, name: str) -> str:
         if text.startswith("urn:"):
@@ -256,21 +272,72 @@ def _in_field(name: str, term: Term, words: Sequence[str]) -> str:
     return _all_of([f'{name}:"{word}"' for word in words[:-1]] + [f"{name}:{last}"])
 
 
+def _anywhere(words: str, fields: TextFields, text: str = "", *, referred: bool = True) -> str:
+    """In any field: the words as names and columns have them, and the text as the other fields have it."""
+    clauses = [f"nameWords:{words}^{NAME}", f"fieldWords:{words}^{COLUMN}", _join(fields.boosts, text or words)]
+    bare = (text or words).strip('"')
+    if referred and " " not in bare:
+        clauses += [f'{name}:"{start}{bare}"^0.5' for name in _REFERRED for start in fields.urns.get(name, ())]
+    return f"({' OR '.join(clauses)})"
+
+
+def _word_of_text(word: str, fields: TextFields) -> str:
+    """A word without a sign: in any field, or its other number, or what a name begins one of its words with."""
+    clauses = [_anywhere(f'"{word}"', fields)]
+    if other := other_number(word):
+        clauses += [f'nameWords:"{other}"^{OTHER}', f'fieldWords:"{other}"', f'description:"{other}"^0.5']
+    if len(word) >= SHORTEST_START:
+        clauses.append(f"nameWords:{word}*^{BEGUN}")
+    return f"({' OR '.join(clauses)})"
+
+
+def _nearer(words: Sequence[str], fields: TextFields) -> tuple[str, ...]:
+    """All words, or what is near them; then any of them, of which the best have most."""
+    telling = [word for word in words if word not in JOINING] or list(words)
+    each = [
+        _near(word, fields) if number < MOST_NEAR else _word_of_text(word, fields)
+        for number, word in enumerate(telling)
+    ]
+    joined = [f'nameWords:"{first}{second}"^{NAME}' for first, second in pairwise(telling)]
+    every = [_all_of(each)]
+    if len(telling) <= MOST_NEAR:
+        every += [_all_of([*each[:at], both, *each[at + 2 :]]) for at, both in enumerate(joined)]
+    return _any_of(every), _any_of(each + joined)
+
+
+def _near(word: str, fields: TextFields) -> str:
+    clauses = [_word_of_text(word, fields)]
+    if len(word) >= SHORTEST_NEAR:
+        near = _fuzzy(word)
+        clauses += [f"nameWords:{near}^{NEAR}", f"fieldWords:{near}^0.5", f"description:{near}^0.3"]
+        clauses.append(f"(+nameWords:{near} +nameWords:{word[0]}*)^{NEAR}")  # few mistake the first letter
+    if len(word) >= SHORTEST_START:
+        clauses += [f"fieldWords:{word}*^0.5", f"description:{word}*^0.3"]
+    clauses += [
+        f'nameWords:"{word[:at]} {word[at:]}"^{OTHER}' for at in range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
+    ]
+    return _any_of(clauses)
+
+
 def _fuzzy(word: str) -> str:
     """Two letters may differ; one in a short word, or everything would be near it."""
-    return f"{word}~{1 if len(word) < 5 else 2}"
+    return f"{word}~{1 if len(word) < SHORTEST_OF_TWO else 2}"
 
 
 def _join(boosts: Mapping[str, float], text: str) -> str:
     return " OR ".join(f"{name}:{text}^{boost:g}" for name, boost in boosts.items())
 
 
-def _all_of(wanted: Sequence[str], unwanted: Sequence[str] = ()) -> str:
+def _any_of(clauses: Sequence[str]) -> str:
+    return clauses[0] if len(clauses) == 1 else f"({' OR '.join(clauses)})"
+
+
+def _all_of(wanted: Sequence[str], unwanted: Sequence[str] = (), welcome: Sequence[str] = ()) -> str:
     if not wanted and not unwanted:
         return ""
-    if len(wanted) == 1 and not unwanted:
+    if len(wanted) == 1 and not unwanted and not welcome:
         return wanted[0]
-    return f"({' '.join([f'+{c}' for c in wanted or [EVERYTHING]] + [f'-{c}' for c in unwanted])})"
+    return f"({' '.join([f'+{c}' for c in wanted or [EVERYTHING]] + [f'-{c}' for c in unwanted] + [*welcome])})"
 
 
 def _check(count: int) -> None:

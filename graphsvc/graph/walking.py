@@ -14,6 +14,16 @@ MAX_TRIED = 200_000  # beginnings of paths that a search for paths looks at
 FOLDED = "Folded"
 
 
+class Place(NamedTuple):
+    """Where a node stands in an answer: the nearest first, then by URN."""
+
+    distance: int
+    urn: str
+
+
+FIRST = Place(1, "")  # before every node but the start
+
+
 class Node(NamedTuple):
     """An entity as a walk meets it."""
 
@@ -50,6 +60,16 @@ class Edge(NamedTuple):
     transform: str | None = None
     through: tuple[str, ...] = ()
 
+    @property
+    def source(self) -> str:
+        """URN of the end that the model's relationship starts from."""
+        return self.upstream if self.points_down else self.downstream
+
+    @property
+    def target(self) -> str:
+        """URN of the end that the model's relationship points to."""
+        return self.downstream if self.points_down else self.upstream
+
 
 class Hop(NamedTuple):
     """An edge as a walk takes it: from a node that it knows to one that may be new."""
@@ -64,19 +84,25 @@ class Walking:
     """
     A breadth-first walk in progress: `wanted` says whose edges to bring, `look` and `enter` take them.
 
+    It ends where the page is full, and its pages are the same however long it goes on: a level is never cut.
+
     Attributes:
         hops: How far, from 1.
-        max_nodes: Nodes at most, the start not counted; the nearest are kept, then the first by URN.
+        max_nodes: Nodes of the page at most.
+        max_walked: Nodes at most in all, the start not counted; the nearest are kept, then the first by URN.
         folded: Says whether a node costs no hop: what lies behind it is as near as it is itself.
+        after: The page begins behind this place.
         nodes: What was found, the start first.
         distance: URN -> least number of hops; a node that costs none is as far as what lies behind it.
         edges: Every edge that was brought, once.
-        limited: More nodes were there than `max_nodes`.
+        limited: More nodes were there than `max_walked`.
     """
 
     hops: int
     max_nodes: int
+    max_walked: int
     folded: Callable[[str], bool]
+    after: Place = FIRST
     nodes: dict[str, Node] = field(default_factory=dict)
     distance: dict[str, int] = field(default_factory=dict)
     edges: dict[Edge, None] = field(default_factory=dict)
@@ -94,25 +120,25 @@ class Walking:
 
     def wanted(self) -> list[str]:
         """The nodes whose edges the walk needs now; empty at its end."""
-        if not self._now and self._next and not self.limited:
+        if not self._now and self._next and not self.limited and self._room() > 0:
             self._level += 1
             candidates = [self._next[urn] for urn in sorted(self._next) if urn not in self.nodes]
             self._next = {}
             self._now = self._keep(candidates, self._level)
-        if self.limited or self._level >= self.hops:
+        if self.limited or self._level >= self.hops or self._room() < 0:
             return []
         self._asked.update(self._now)
         return self._now
 
-    def look(self, hops: Iterable[Hop]) -> list[Node]:
-        """Take the edges of the wanted nodes, and give the nodes that are new."""
+    def look(self, hops: Iterable[Hop], more: Iterable[Node] = ()) -> list[Node]:
+        """Take the edges of the wanted nodes, and the nodes behind edges that are not kept; give those that are new."""
         found: dict[str, Node] = {}
         for near, far, edge in hops:
             if near in self.nodes:
                 self.edges[edge] = None
-                if far.urn not in self.nodes and far.urn not in self._next:
-                    found[far.urn] = far
-        return list(found.values())
+                found[far.urn] = far
+        found |= {node.urn: node for node in more}
+        return [node for urn, node in found.items() if urn not in self.nodes and urn not in self._next]
 
     def enter(self, nodes: Iterable[Node]) -> None:
         """Go on from these nodes, some or all of those that were new."""
@@ -124,12 +150,34 @@ class Walking:
                 self._next[node.urn] = node
         self._now = self._keep(sorted(free), self._level + 1)
 
-    def unasked(self) -> list[str]:
-        """The nodes whose edges the walk did not need; those among the known nodes belong to an answer all the same."""
-        return [urn for urn in self.nodes if urn not in self._asked]
+    def page(self, *, early: bool) -> tuple[list[Node], list[Node], bool]:
+        """
+        What stands before the page, the page, both in the order of their places, and whether there is more behind it.
+
+        Args:
+            early: The walk was broken off; what it has of the next level is left out then.
+        """
+        full = self._now or self._next
+        broken = early or bool(not self.limited and full and self._room() <= 0 and self._level < self.hops)
+        places = sorted(
+            Place(hops, urn) for urn, hops in self.distance.items() if hops and (hops <= self._level or not broken)
+        )
+        before = [self.nodes[place.urn] for place in places if place <= self.after]
+        rest = [self.nodes[place.urn] for place in places if place > self.after]
+        more = len(rest) > self.max_nodes or broken
+        return before, rest[: self.max_nodes], more
+
+    def unasked(self, kept: Iterable[str]) -> list[str]:
+        """Those whose edges the walk did not need; the ones among the known nodes belong to an answer all the same."""
+        return [urn for urn in kept if urn not in self._asked]
+
+    def _room(self) -> int:
+        """How many more nodes the page takes than the finished levels have; negative where they have too many."""
+        after, level = self.after, self._level
+        return self.max_nodes - sum(1 for urn, hops in self.distance.items() if hops <= level and (hops, urn) > after)
 
     def _keep(self, candidates: Sequence[Node], distance: int) -> list[str]:
-        room = self.max_nodes + 1 - len(self.nodes)
+        room = self.max_walked + 1 - len(self.nodes)
         self.limited = self.limited or len(candidates) > room
         kept = candidates[:room]
         for node in kept:

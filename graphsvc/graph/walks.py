@@ -2,24 +2,23 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any
+from itertools import islice, pairwise
+from typing import Any, NamedTuple
 
 from graphsvc.graph import walking
-from graphsvc.graph.queries import query
-from graphsvc.graph.reader import Reader
+from graphsvc.graph.reader import Lineage, Reader
 from graphsvc.graph.registry import Registry
-from graphsvc.graph.walking import Edge, Flow, Hop, Node, Walking
+from graphsvc.graph.walking import FIRST, FOLDED, Edge, Flow, Hop, Node, Place, Walking, shown
 from graphsvc.urn import parse_urn
 
 COLUMN = "schemaField"
 JOBS = frozenset({"dataJob", "dataProcessInstance"})
-# Edges that one hop brings, per node that the walk may find. A limit on nodes alone would not bound the work.
-EDGES_PER_NODE = 20
+MAX_WALKED = 100_000  # nodes that one walk meets, those of earlier pages included
+MAX_EDGES = 200_000  # edges that one hop keeps; a limit on nodes alone would not bound the work
 MAX_VALUES = 2_000  # entities whose properties one query brings
 MAX_PATHS = 1_000
 MAX_TIME = 2**63 - 1
@@ -31,6 +30,7 @@ class Partial(Enum):
     """What cut an answer short."""
 
     NODE_LIMIT = "node limit"
+    WALK_LIMIT = "walk limit"
     EDGE_LIMIT = "edge limit"
     TIME_LIMIT = "time limit"
     PATH_LIMIT = "path limit"
@@ -60,6 +60,11 @@ class Question:
         flow: Which way it goes.
         hops: How far, from 1.
         max_nodes: Nodes at most, the start not counted, those that the answer hides counted.
+        after: Only nodes behind this place; the walk is the same, and costs what it costs to get there.
+        max_walked: Nodes that the walk meets at most, those before `after` included; where it is less than `max_nodes`,
+            that counts.
+        max_edges: Edges of one hop at most. Where there are more, their far ends are found all the same, unless one
+            node has so many.
         timeout_s: Seconds after which no further hop is asked for.
         types: Relationships to follow, under the model's names or their mirrors'; None for all.
         folded: Says of a URN whether it costs no hop.
@@ -84,6 +89,9 @@ class Question:
     since: int | None = None
     until: int | None = None
     edges: bool = True
+    after: Place = FIRST
+    max_walked: int = MAX_WALKED
+    max_edges: int = MAX_EDGES
 
     def follows(self, edge: Edge) -> bool:
         """Whether an edge falls into the time."""
@@ -101,11 +109,14 @@ class Walked:
 
     Attributes:
         start: Where it began.
-        nodes: Every other node, the nearest first, then by URN.
+        nodes: Every other node of the page, the nearest first, then by URN.
         distance: URN -> hops, the start included as 0.
-        edges: Every lineage edge between the nodes and the start that the walk took or could have taken.
+        edges: Every lineage edge between the nodes, those of earlier pages and the start, that the walk took or could
+            have taken.
         partial: What cut the answer; None if nothing did.
         more_hops: Lineage goes on behind the last hop; None if edges were not asked for.
+        before: The nodes of earlier pages, in the same order.
+        next: Where to go on; None where the page is the last, or the walk cannot get farther.
     """
 
     start: Node
@@ -114,6 +125,25 @@ class Walked:
     edges: tuple[Edge, ...]
     partial: Partial | None
     more_hops: bool | None
+    before: tuple[Node, ...] = ()
+    next: Place | None = None
+
+    def shown_edges(self, hidden: Container[str]) -> tuple[list[Edge], bool]:
+        """
+        The page's edges: those with an end on it, which no page before has.
+
+        Args:
+            hidden: Nodes that the answer leaves out, of earlier pages too; folded edges stand for them.
+
+        Returns:
+            The edges, and whether there were too many folded ones.
+        """
+        earlier = [self.start.urn, *(node.urn for node in self.before)]
+        edges, cut = shown([*earlier, *(node.urn for node in self.nodes)], self.edges, hidden)
+        if not self.before:
+            return edges, cut
+        given = {_identity(edge) for edge in shown(earlier, self.edges, hidden)[0]}
+        return [edge for edge in edges if _identity(edge) not in given], cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +176,14 @@ def job(urn: str) -> bool:
     return _type_of(urn) in JOBS
 
 
+class _Brought(NamedTuple):
+    """The edges of a hop, further nodes behind edges that are not kept, and whether there were too many to keep."""
+
+    hops: list[Hop]
+    more: list[Node]
+    cut: bool
+
+
 class Walks:
     """Walks of one database. Every method raises StoreUnavailable as the reader does, and BadUrn for what is none."""
 
@@ -159,32 +197,37 @@ class Walks:
         if question.urn not in found:
             return None
         row = found[question.urn]
-        walking_on = Walking(question.hops, question.max_nodes, question.folded)
+        most = max(question.max_walked, question.max_nodes)
+        walking_on = Walking(question.hops, question.max_nodes, most, question.folded, question.after)
         walking_on.begin(Node(row.urn, row.name, row.removed, row.referenced_only))
         end = time.monotonic() + question.timeout_s
-        partial: Partial | None = None
+        late = edges_cut = False
         while urns := walking_on.wanted():
             if time.monotonic() > end:
-                partial = Partial.TIME_LIMIT
+                late = True
                 break
-            hops, cut = await self._hops(question, urns)
-            partial = Partial.EDGE_LIMIT if cut else partial
-            walking_on.enter(await self._entered(question, walking_on.look(hops)))
-        if walking_on.limited:
-            partial = Partial.NODE_LIMIT
-        more: bool | None = None
-        if question.edges:
-            last = walking_on.unasked()
-            hops, cut = await self._hops(question, last) if last else ([], False)
-            partial = partial or (Partial.EDGE_LIMIT if cut else None)
-            behind = await self._entered(question, walking_on.look(hops))
-            more = bool(behind) and partial is None
-        nodes = [node for urn, node in walking_on.nodes.items() if urn != question.urn]
-        nodes.sort(key=lambda node: (walking_on.distance[node.urn], node.urn))
-        known = walking_on.nodes.keys()
-        edges = tuple(e for e in walking_on.edges if e.upstream in known and e.downstream in known)
-        start = walking_on.nodes[question.urn]
-        return Walked(start, tuple(nodes), walking_on.distance, edges, partial, more)
+            brought = await self._hops(question, urns)
+            edges_cut = edges_cut or brought.cut
+            walking_on.enter(await self._entered(question, walking_on.look(brought.hops, brought.more)))
+        before, nodes, more = walking_on.page(early=late)
+        kept = {urn: walking_on.distance[urn] for urn in (row.urn, *(node.urn for node in (*before, *nodes)))}
+        behind: list[Node] = []
+        if question.edges and (last := walking_on.unasked(kept)):
+            brought = await self._hops(question, last)
+            edges_cut = edges_cut or brought.cut
+            behind = await self._entered(question, walking_on.look(brought.hops, brought.more))
+        partial = _cut(walking_on, late=late, more=more, edges_cut=edges_cut)
+        edges = tuple(e for e in walking_on.edges if e.upstream in kept and e.downstream in kept)
+        return Walked(
+            walking_on.nodes[row.urn],
+            tuple(nodes),
+            kept,
+            edges,
+            partial,
+            bool(behind) and partial is None if question.edges else None,
+            tuple(before),
+            Place(kept[nodes[-1].urn], nodes[-1].urn) if more and nodes else None,
+        )
 
     async def routes(self, question: Question, end: str, wanted: int | None) -> Routes:
         """
@@ -218,7 +261,7 @@ class Walks:
         found: dict[str, dict[str, Any]] = {}
         for start in range(0, len(wanted), MAX_VALUES):
             part = wanted[start : start + MAX_VALUES]
-            rows = await self._reader.value_of(query("read/walk_values"), urns=part, fields=names)
+            rows = await self._reader.walk_values(part, names)
             found |= {urn: dict(zip(names, values, strict=True)) for urn, values in rows}
         return found
 
@@ -244,41 +287,56 @@ class Walks:
         values = await self.values([node.urn for node in nodes], question.during.fields)
         return [node for node in nodes if question.during.holds(node.urn, values.get(node.urn, {}))]
 
-    async def _hops(self, question: Question, urns: list[str]) -> tuple[list[Hop], bool]:
-        """The edges that lead on from some nodes, and whether there were too many of them."""
-        limit = EDGES_PER_NODE * question.max_nodes + 1
-        hops, cut = await self._brought(question, urns, limit)
+    async def _hops(self, question: Question, urns: list[str]) -> _Brought:
+        """The edges that lead on from some nodes."""
+        brought = await self._in_parts(question, urns)
         columns = [urn for urn in urns if column_of(urn)] if question.mixed else []
         if columns:
-            more, more_cut = await self._above(question, columns, limit)
-            return hops + more, cut or more_cut
-        return hops, cut
+            more = await self._above(question, columns)
+            return _Brought(brought.hops + more.hops, brought.more + more.more, brought.cut or more.cut)
+        return brought
 
-    async def _above(self, question: Question, columns: list[str], limit: int) -> tuple[list[Hop], bool]:
+    async def _in_parts(self, question: Question, urns: list[str]) -> _Brought:
+        """The edges, or as many as are kept; the nodes behind the others come in parts of what would be too much."""
+        hops, cut = await self._brought(question, urns, question.max_edges + 1)
+        if not cut or len(urns) == 1:
+            return _Brought(hops, [], cut)
+        more: dict[str, Node] = {}
+        half = len(urns) // 2
+        for part in (urns[:half], urns[half:]):
+            found = await self._in_parts(question, part)
+            more |= {node.urn: node for node in (*(hop.far for hop in found.hops), *found.more)}
+        return _Brought(hops, list(more.values()), cut=True)
+
+    async def _above(self, question: Question, columns: list[str]) -> _Brought:
         """Where columns lead to by their entities' lineage, except where column lineage says more."""
+        limit = question.max_edges + 1
         entities: defaultdict[str, list[str]] = defaultdict(list)
         for column in columns:
             entities[column_of(column)].append(column)
-        text = query(f"read/walk_columns_{question.flow}", types=self._followed(question.types))
-        rows = await self._reader.value_of(text, urns=sorted(entities), limit=limit)
+        names = self._followed(question.types)
+        rows = await self._reader.walk_columns(question.flow, names, sorted(entities), limit)
         covered: defaultdict[str, set[str]] = defaultdict(set)
         for urn, other, declared_by in rows:
             covered[urn] |= {column_of(other), declared_by}
-        hops, cut = await self._brought(question, sorted(entities), limit)
-        above = [
+        brought = await self._in_parts(question, sorted(entities))
+        above = (
             Hop(column, hop.far, _ended(hop.edge, hop.near, column))
-            for hop in hops
+            for hop in brought.hops
             for column in entities[hop.near]
             if hop.far.urn not in covered[hop.near]
-        ]
-        return above, cut or len(rows) == limit
+        )
+        hops = list(islice(above, limit))
+        cut = brought.cut or limit in {len(rows), len(hops)}
+        return _Brought(
+            hops, [hop.far for hop in brought.hops if hop.far.urn not in covered[hop.near]] if cut else [], cut
+        )
 
     async def _brought(self, question: Question, urns: list[str], limit: int) -> tuple[list[Hop], bool]:
         names = self._followed(question.types)
         if not names:
             return [], False
-        text = query(f"read/walk_{question.flow}", types=names)
-        columns = await self._reader.value_of(text, urns=urns, limit=limit)
+        columns = await self._reader.walk_edges(question.flow, names, urns, limit)
         hops = [_hop(urns[index], row, question.flow) for index, *row in zip(*columns, strict=True)]
         return [hop for hop in hops if question.follows(hop.edge)], len(hops) == limit
 
@@ -289,9 +347,42 @@ class Walks:
         return "|".join(sorted(frozenset(self._mirrors.get(name, name) for name in types) & self._lineage))
 
 
+def walked_of(found: Lineage) -> Walked:
+    """The reader's answer as the walks give theirs, so that nodes of it can be left out."""
+    nodes = [Node(node.urn, node.name, node.removed, node.referenced_only) for node in (found.start, *found.nodes)]
+    edges = tuple(map(Edge._make, found.edges))
+    distance = {node.urn: node.distance for node in (found.start, *found.nodes)}
+    last = found.nodes[-1:] if found.limited else ()
+    return Walked(
+        nodes[0],
+        tuple(nodes[1:]),
+        distance,
+        edges,
+        Partial.NODE_LIMIT if found.limited else None,
+        found.more_hops,
+        next=next((Place(node.distance, node.urn) for node in last), None),
+    )
+
+
 def column_of(urn: str) -> str:
     """The entity that a column belongs to; empty for what is no column."""
     return parse_urn(urn).parts[0] if _type_of(urn) == COLUMN else ""
+
+
+def _cut(walking_on: Walking, *, late: bool, more: bool, edges_cut: bool) -> Partial | None:
+    """What cut a page: what left most out is said."""
+    if late:
+        return Partial.TIME_LIMIT
+    if more:
+        return Partial.NODE_LIMIT
+    if walking_on.limited:
+        return Partial.WALK_LIMIT
+    return Partial.EDGE_LIMIT if edges_cut else None
+
+
+def _identity(edge: Edge) -> Edge | tuple[str, str]:
+    """What tells an edge from others; of a folded one it is not the way that it stands for."""
+    return (edge.upstream, edge.downstream) if edge.type == FOLDED else edge
 
 
 def _route(path: tuple[str, ...], graph: Mapping[str, Mapping[str, list[Edge]]], flow: Flow) -> Route:

@@ -9,6 +9,8 @@ _PIECE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PART = re.compile(r"\d+|[^\W\d_]+")
 _TYPES = re.compile(r"\[[^\]]*\]")  # `[version=2.0].[type=string].` in field paths says nothing about the name
 
+SHORTEST_NOUN = 3
+
 
 def pieces(text: str) -> list[str]:
     """Words of a text in its order, in lower case, parted at every sign but letters and digits, and in camelCase."""
@@ -41,6 +43,29 @@ def name_words(name: str, *others: str) -> str:
                 known.add(word)
                 words.append(word)
     return " ".join(words)
+
+
+def other_number(word: str) -> str:
+    """The plural of an English noun, or the singular of what looks like a plural; "" for what is hardly a noun."""
+    if len(word) < SHORTEST_NOUN or not (word.isascii() and word.isalpha()):
+        return ""
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    if word.endswith(("ss", "us", "is", "x", "ch", "sh")):
+        return word + "es"
+    if word.endswith("s"):
+        return word[:-1]
+    return word[:-1] + "ies" if word[-1] == "y" and word[-2] not in "aeiou" else word + "s"
+
+
+def stem(word: str) -> str:
+    """What a word and its other number begin with."""
+    other, both = other_number(word) or word, word
+    while not other.startswith(both):
+        both = both[:-1]
+    return both
 
 
 def path_words(paths: Iterable[str]) -> str:

@@ -12,9 +12,10 @@ import orjson
 
 from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
 from graphsvc.graph.operations import AspectState, EntityState, Locked, Operations, Row
+from graphsvc.graph.projection import node_of
 from graphsvc.graph.registry import AspectSpec, Registry
 from graphsvc.graph.registry.keys import key_value
-from graphsvc.ingest.mapping import Edge, edges_of, node_of
+from graphsvc.ingest.mapping import Edge, edges_of
 from graphsvc.ingest.validate import Change, canonical
 from graphsvc.urn import parse_urn
 
@@ -204,7 +205,7 @@ class Planner:
             spec = self._registry.aspects.get(name)
             if spec is not None and not aspect.deleted:
                 for edge in self._edges_of(change, spec, aspect):
-                    self._remove(edge, name, urn)
+                    self._remove(edge, name, urn, None)
         key = state.aspects.get(change.aspect)
         self._record(change, change.aspect, key.version if key else 0, None, None, key)
         bare = node_of(change.urn, self._registry)["properties"]
@@ -235,7 +236,7 @@ class Planner:
         old = {e.key: e for e in self._edges_of(change, spec, live)} if live else {}
         for key, edge in old.items():
             if key not in new:
-                self._remove(edge, spec.name, urn)
+                self._remove(edge, spec.name, urn, self._stamp.time)
         for key, edge in new.items():
             if key not in old:
                 self._create(edge, spec.name, urn, change.system)
@@ -254,6 +255,7 @@ class Planner:
             "createdOn": observed,
             "updatedOn": observed,
             **edge.details,
+            "since": self._stamp.time,
         }
         if edge.via:
             properties["via"] = edge.via
@@ -261,10 +263,11 @@ class Planner:
         self.operations.created.setdefault(edge.type, []).append(row)
         self.operations.ends.update((edge.source, edge.target))
 
-    def _remove(self, edge: Edge, aspect: str, owner: str) -> None:
+    def _remove(self, edge: Edge, aspect: str, owner: str, at: int | None) -> None:
+        """Take an edge away; with a time, what it said is kept as having stood until then."""
         rows = self.operations.removed.setdefault(edge.type, [])
         last = rows[-1] if rows else None
-        head = {"source": edge.source, "aspect": aspect, "declaredBy": owner, "via": edge.via}
+        head = {"source": edge.source, "aspect": aspect, "declaredBy": owner, "via": edge.via, "at": at}
         if last is not None and all(last[key] == text for key, text in head.items()):
             last["targets"].append(edge.target)
         else:
@@ -281,6 +284,7 @@ class Planner:
             "aspect": aspect,
             "declaredBy": owner,
             "via": edge.via,
+            "at": self._stamp.time,
         }
         self.operations.updated.setdefault(edge.type, []).append({**head, "properties": {**gone, **edge.details}})
 

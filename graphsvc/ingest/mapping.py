@@ -6,15 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from graphsvc.errors import BadValue, TooLarge
-from graphsvc.graph.operations import Row
-from graphsvc.graph.registry import AspectSpec, EdgeSpec, EntitySpec, FieldSpec, Path, Registry
-from graphsvc.graph.registry.keys import key_value, name_in
-from graphsvc.graph.words import name_words, path_words
+from graphsvc.graph.projection import LONG_LIMIT, all_at, one_at
+from graphsvc.graph.registry import AspectSpec, EdgeSpec, Path
 from graphsvc.urn import Urn, parse_urn, schema_field_urn
 
 COLUMN_EDGE = "DownstreamOf"
-LONG_LIMIT = 2**63
-SCALARS = (str, bool, float)
 Detail = tuple[str, Path, str]  # name; path within the item; the path's head if the item can only be an object
 
 
@@ -41,30 +37,6 @@ class Edge:
     def key(self) -> tuple[str, str, str, str]:
         """What makes two edges of one aspect the same edge."""
         return self.type, self.source, self.target, self.via
-
-
-def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
-    """Properties of a node about which only the URN is known."""
-    if entity is None or (len(entity.key_fields) > 1 and len(urn.parts) != len(entity.key_fields)):
-        return _name(urn.parts[-1], urn.parts[-1])
-    key = key_value(entity, urn)
-    name = name_in(key, entity)
-    return {**_name(name, name), **_projected(entity, entity.key_aspect, key)}
-
-
-def _name(name: str, key_name: str) -> Row:
-    """The name, and its words for the full-text index; the key often says more, such as a table's schema."""
-    return {"name": name, "nameWords": name_words(name, key_name)}
-
-
-def node_of(urn: Urn, registry: Registry) -> Row:
-    """A row of `write/describe_ends`: how a node looks before anybody described it."""
-    entity = registry.entities.get(urn.entity_type)
-    return {
-        "urn": urn.text,
-        "labels": [entity.label] if entity else [],
-        "properties": _bare(urn, entity),
-    }
 
 
 def edges_of(owner: Urn, spec: AspectSpec, value: Mapping[str, Any], limit: int) -> tuple[Edge, ...]:
@@ -126,8 +98,8 @@ def _declared(owner: Urn, aspect: str, spec: EdgeSpec, value: Mapping[str, Any])
     prefix, rest, own, path = _item_paths(spec)
     where = f"{aspect}/{path}"
     lineage = spec.lineage and spec.upstream
-    for item in _at(value, prefix, aspect):
-        target = _one(item, rest, aspect)
+    for item in all_at(value, prefix, aspect):
+        target = one_at(item, rest, aspect)
         if target is None:
             continue
         urn = parse_urn(target, where)
@@ -158,7 +130,7 @@ def _details(item: Any, own: Iterable[Detail], aspect: str) -> dict[str, Any]:
     for name, path, head in own:
         if head and item.get(head) is None:
             continue  # as most are
-        found = _one(item, path, aspect)
+        found = one_at(item, path, aspect)
         if found is None:
             continue
         if name == "properties" and isinstance(found, dict):
@@ -173,7 +145,7 @@ def _details(item: Any, own: Iterable[Detail], aspect: str) -> dict[str, Any]:
 def _column_lineage(owner: Urn, spec: AspectSpec, value: Mapping[str, Any]) -> Iterator[Edge]:
     """Edges between columns, which DataHub's server adds in code (WIRE.md 4.3)."""
     assert spec.column_lineage is not None  # noqa: S101  the caller asked
-    for entry in _at(value, (spec.column_lineage, "*"), spec.name):
+    for entry in all_at(value, (spec.column_lineage, "*"), spec.name):
         if not isinstance(entry, dict):
             raise BadValue(f"{spec.name}/{spec.column_lineage}: an item is not an object")
         where = f"{spec.name}/{spec.column_lineage}"
@@ -195,118 +167,14 @@ def _column_lineage(owner: Urn, spec: AspectSpec, value: Mapping[str, Any]) -> I
 
 def _columns(entry: Mapping[str, Any], side: str, where: str) -> Iterator[str]:
     """Columns on one side of an entry; whole datasets, which may stand there too, are no columns."""
-    for text in _at(entry, (side, "*"), where):
+    for text in all_at(entry, (side, "*"), where):
         if parse_urn(text, f"{where}/*/{side}").entity_type == "schemaField":
             yield text
 
 
 def _input_field(owner: Urn, entry: Mapping[str, Any], where: str) -> Iterator[Edge]:
-    field_path = _one(entry, ("schemaField", "fieldPath"), where)
+    field_path = one_at(entry, ("schemaField", "fieldPath"), where)
     target = entry.get("schemaFieldUrn")
     if isinstance(field_path, str) and field_path and target is not None:
         source = parse_urn(schema_field_urn(owner.text, field_path), f"{where}/*/schemaField/fieldPath").text
         yield Edge(COLUMN_EDGE, source, parse_urn(target, f"{where}/*/schemaFieldUrn").text, "", {"lineage": True})
-
-
-def _at(value: Any, path: Path, aspect: str) -> list[Any]:
-    """
-    Everything that a path leads to; nothing where a part of it is absent or null.
-
-    Raises:
-        BadValue: A part of the path meets a value of another shape.
-    """
-    found = [] if value is None else [value]
-    for head in path:
-        if not found:
-            break
-        try:
-            if head == "*":
-                inner = [item for holder in found for item in (holder if type(holder) is list else holder.values())]
-                found = [item for item in inner if item is not None]
-            else:
-                found = [item for holder in found if (item := holder.get(head)) is not None]
-        except AttributeError:
-            wanted = "a list or map" if head == "*" else f"an object with {head!r}"
-            raise BadValue(f"{aspect}: {wanted} was expected on the way to {'/'.join(path)}") from None
-    return found
-
-
-def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
-    """
-    What one aspect says on its entity's node.
-
-    Args:
-        urn: The entity; it names the node where the aspect that should is silent.
-        entity: The entity's type, whose projection names the fields.
-        aspect: Name of the aspect.
-        value: Its value; an empty one takes its properties away.
-
-    Returns:
-        Property -> text, number, boolean, or a list of one kind of these; None where the value does not say.
-
-    Raises:
-        BadValue: The value has another shape than the model says.
-    """
-    properties = _projected(entity, aspect, value)
-    if entity.naming is not None and entity.naming[0] == aspect:
-        key_name = name_in(key_value(entity, urn), entity)
-        properties |= _name(_named(entity.naming[1], value, aspect) or key_name, key_name)
-    if "fieldPaths" in properties:
-        paths = properties["fieldPaths"]
-        properties["fieldWords"] = path_words(map(str, paths)) if isinstance(paths, list) else None
-    return properties
-
-
-def _named(paths: Iterable[Path], value: Mapping[str, Any], aspect: str) -> str | None:
-    for path in paths:
-        name = _one(value, path, aspect)
-        if isinstance(name, str) and name:
-            return name
-    return None
-
-
-def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
-    # Most fields are absent most of the time: one look at the path's head settles those.
-    return {
-        field.name: None if value.get(field.path[0]) is None else _property(field, value, aspect)
-        for field in entity.projection.get(aspect, ())
-    }
-
-
-def _property(field: FieldSpec, value: Mapping[str, Any], aspect: str) -> Any:
-    if not field.many:
-        found = _one(value, field.path, aspect)
-        return found if _storable(found) else None
-    if field.path[-1] == "*" and "*" not in field.path[:-1]:
-        holder = _one(value, field.path[:-1], aspect)
-        if isinstance(holder, dict):
-            return [f"{key}={item}" for key, item in sorted(holder.items())] or None
-    items = [item for item in _at(value, field.path, aspect) if _storable(item)]
-    return _one_kind(list(dict.fromkeys(items))) if items else None
-
-
-def _one(value: Any, path: Path, aspect: str) -> Any:
-    """
-    What a path without `*` leads to; None where a part of it is absent or null.
-
-    Raises:
-        BadValue: A part of the path meets a value of another shape.
-    """
-    head = ""
-    try:
-        for head in path:
-            if value is None:
-                return None
-            value = value.get(head)
-    except AttributeError:
-        raise BadValue(f"{aspect}: an object with {head!r} was expected on the way to {'/'.join(path)}") from None
-    return value
-
-
-def _storable(item: Any) -> bool:
-    return isinstance(item, SCALARS) or (isinstance(item, int) and -LONG_LIMIT <= item < LONG_LIMIT)
-
-
-def _one_kind(items: list[Any]) -> list[Any]:
-    """Neo4j's lists hold one kind of value."""
-    return items if len({type(item) for item in items}) == 1 else [str(item) for item in items]

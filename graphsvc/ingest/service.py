@@ -1,7 +1,6 @@
 """The use case: proposals in, one transaction out. The only caller of the writer."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
@@ -14,6 +13,7 @@ from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError, ServiceU
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.errors import GraphsvcError, TooLarge
 from graphsvc.graph import writer
+from graphsvc.graph.budget import Written, current
 from graphsvc.graph.driver import store_errors
 from graphsvc.graph.operations import Advance, Locked, Row
 from graphsvc.graph.registry import Registry
@@ -63,6 +63,7 @@ class IngestService:
         ingest: How tolerant the door is.
         limits: Bounds on what a client controls.
         change_log: Record every change for the change log.
+        written: Where commits are noted, for those who read after them.
     """
 
     def __init__(  # noqa: PLR0913  all by name or by type
@@ -74,12 +75,14 @@ class IngestService:
         limits: LimitSettings,
         *,
         change_log: bool = False,
+        written: Written | None = None,
     ) -> None:
         self._driver = driver
         self._registry = registry
         self._neo4j = neo4j
         self._limits = limits
         self._change_log = change_log
+        self._written = written or Written()
         self._validator = Validator(registry, ingest, limits)
         self._together = Together(self._write)
 
@@ -103,6 +106,8 @@ class IngestService:
         answers, changes = await self._validated(proposals)
         if changes:
             answers.update(zip(changes, await self._together.write(list(changes.values()), actor), strict=True))
+            if (budget := current()) is not None:
+                budget.wrote = True
         reported = self._reported(answers)
         metrics.count("rest", reported)
         return reported
@@ -178,13 +183,13 @@ class IngestService:
                 wait_jitter=0.05,
             ):
                 with attempt:
-                    return await self._attempt(changes, Stamp(actor, time.time_ns() // 1_000_000), delivery)
+                    return await self._attempt(changes, actor, delivery)
         raise AssertionError("stamina either returns or raises")
 
     async def _attempt(
         self,
         changes: Sequence[Change],
-        stamp: Stamp,
+        actor: str,
         delivery: Delivery | None,
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
@@ -200,13 +205,16 @@ class IngestService:
                 # The first step locks all ends of all steps, so that everybody takes their locks in one order.
                 ends_of = changes if clock is None else [changes[i] for i in step]
                 locked = await writer.lock(tx, wanted([changes[i] for i in step], ends_of, self._registry))
+                # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
                 clock = clock or locked.now
+                stamp = Stamp(actor, clock // 1_000)
                 part = {places[i]: changes[i] for i in step}
                 answers.update(await self._step(tx, part, replace(locked, now=clock), stamp))
             if delivery is not None:
                 await writer.record(tx, delivery.letters(_ordered(answers)))
                 await writer.note_refusals(tx, delivery.refusals(_ordered(answers)))
             await tx.commit()
+            self._written.add((await session.last_bookmarks()).raw_values)
         return _ordered(answers)
 
     async def _step(

@@ -20,10 +20,11 @@ from graphsvc.errors import (
     Unsupported,
 )
 from graphsvc.graph.operations import Row
+from graphsvc.graph.projection import properties_of
 from graphsvc.graph.registry import AspectSpec, EntitySpec, Registry
 from graphsvc.graph.registry.keys import key_value
 from graphsvc.graph.registry.values import ValueChecker
-from graphsvc.ingest.mapping import Edge, edges_of, properties_of
+from graphsvc.ingest.mapping import Edge, edges_of
 from graphsvc.ingest.proposal import GenericAspect, Proposal
 from graphsvc.urn import Urn, parse_urn
 

@@ -22,7 +22,7 @@ from graphsvc.local.stack import LocalStack
 TABLES = 240
 BATCH = 20
 KILL_AFTER = 12  # acknowledged batches
-WALL_CLOCK = frozenset({"createdAt", "replacedAt"})  # of aspects: when graphsvc wrote them
+WALL_CLOCK = frozenset({"createdAt", "replacedAt", "since", "until"})  # when graphsvc wrote aspects and edges
 Item = dict[str, Any]
 
 

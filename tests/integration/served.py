@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from graphsvc.app import create_app
-from graphsvc.cli import bind
+from graphsvc.cli import SOCKET_MESSAGE_BYTES, bind
 from graphsvc.config import Neo4jSettings, Settings
 
 
@@ -26,7 +26,14 @@ def neo4j_settings(server: Any, uri: str | None = None) -> Neo4jSettings:
 def served(settings: Settings, create: Callable[[Settings], FastAPI] = create_app) -> Iterator[str]:
     """Base URL of a running service, or consumer, which ends with the block."""
     config = uvicorn.Config(
-        create(settings), log_config=None, access_log=False, ws="none", lifespan="on", timeout_graceful_shutdown=5
+        create(settings),
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_max_size=SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
     listening = bind("127.0.0.1", 0)

@@ -174,6 +174,7 @@ async def edges_in(driver: AsyncDriver, database: str) -> list[Row]:
         "MATCH (s:Entity)-[e]->(t:Entity) RETURN type(e) AS type, s.urn AS source, t.urn AS target, properties(e) AS p"
     )
     records, _, _ = await driver.execute_query(text, database_=database)
+    assert all(r["p"].pop("since") > 1_700_000_000_000 for r in records)  # the clock of the write
     found = [row(r["type"], r["source"], r["target"], **r["p"]) for r in records]
     keys = {raw["keyAspect"] for raw in ENTITIES.values()}
     return sorted((r for r in found if dict(r[3])["aspect"] not in keys), key=repr)
@@ -256,7 +257,14 @@ async def test_a_key_declares_its_edge_as_long_as_the_entity_is_there(
     await ingested(service, proposal_of(owner, "status", {"removed": False}, system_metadata={"lastObserved": 111}))
     records, _, _ = await graph.execute_query(text, urn=owner, aspect=aspect, database_=database)
     assert [(r["type"], r["urn"]) for r in records] == [(annotation["name"], target)]
-    assert records[0]["p"] == {"aspect": aspect, "declaredBy": owner, "createdOn": 111, "updatedOn": 111}
+    since = records[0]["p"]["since"]
+    assert records[0]["p"] == {
+        "aspect": aspect,
+        "declaredBy": owner,
+        "createdOn": 111,
+        "updatedOn": 111,
+        "since": since,
+    }
 
     await ingested(service, Proposal(entity_urn=owner, aspect_name=aspect, change_type="DELETE"))
     assert await entities_in(graph, database) == {}

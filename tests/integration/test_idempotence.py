@@ -2,7 +2,7 @@
 The graph does not depend on how the same changes arrive.
 
 Only the order of the changes to one aspect of one entity counts. Left out of the comparison is what says when and by
-whom, not what: `createdAt` and `replacedAt` (the clock of the write), and of key aspects, which come with whatever
+whom, not what: `createdAt`, `replacedAt`, `since` and `until` (the clock of the write), and of key aspects, which come with whatever
 change is the first of its entity, `systemMetadata`, `runId` and the times of their edges (they are that change's own).
 """
 
@@ -21,7 +21,7 @@ from graphsvc.ingest.proposal import Proposal, proposal_of
 from graphsvc.ingest.service import IngestService
 
 KEY_ASPECTS = frozenset(entity.key_aspect for entity in load_registry().entities.values())
-CLOCK = frozenset({"createdAt", "replacedAt"})
+CLOCK = frozenset({"createdAt", "replacedAt", "since", "until"})
 FIRST_SIGHT = frozenset({"systemMetadata", "runId"})
 
 
@@ -176,6 +176,7 @@ class Graph:
                 "MATCH p = (e:Entity)-[:HAS_ASPECT|HAD_ASPECT]->(a)-[:PREVIOUS*0..]->(v) "
                 "RETURN e.urn, a.name, labels(v), length(p), properties(v)"
             )
+            found["past edges"] = await self.rows("MATCH (p:PastEdge) RETURN p.source, p.target, properties(p)")
         for kind, rows in found.items():
             for row in rows:
                 row[-1] = self._kept(kind, row[-1], versions=versions)

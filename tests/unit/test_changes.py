@@ -227,7 +227,7 @@ def test_only_the_difference_of_edges_is_written() -> None:
     )
 
     assert operations.removed["DownstreamOf"] == [
-        {"source": T, "aspect": "upstreamLineage", "declaredBy": T, "via": "", "targets": [table("a")]}
+        {"source": T, "aspect": "upstreamLineage", "declaredBy": T, "via": "", "at": 1_000, "targets": [table("a")]}
     ]
     assert [row["target"] for row in operations.created["DownstreamOf"]] == [table("c")]
     assert not operations.updated
@@ -258,7 +258,7 @@ def test_times_that_the_value_does_not_say_are_when_it_was_seen(system: dict[str
     _, operations = plan_one(known(), change)
 
     assert operations.created["TaggedWith"][0]["properties"] == {
-        "aspect": "globalTags", "declaredBy": T, "createdOn": time, "updatedOn": time,
+        "aspect": "globalTags", "declaredBy": T, "createdOn": time, "updatedOn": time, "since": 1_000,
     }  # fmt: skip
 
 

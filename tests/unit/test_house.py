@@ -20,16 +20,17 @@ MAY_IMPORT = {
     "errors": set[str](),
     "urn": {"errors"},
     "config": {"errors"},
+    "feed": {"errors"},
     "http": {"errors"},
     "graph": {"errors", "urn"},
-    "ingest": {"errors", "urn", "config", "graph", "http"},
-    "api": {"errors", "urn", "config", "graph", "http"},
+    "ingest": {"errors", "urn", "config", "feed", "graph", "http"},
+    "api": {"errors", "urn", "config", "feed", "graph", "http"},
     "load": {"errors", "graph", "ingest"},
     "client": set[str](),
     "shell": {"errors"},
     "local": {"errors"},
     "jobs": {"errors", "config", "graph", "ingest"},
-    "app": {"errors", "config", "http", "graph", "ingest", "api", "jobs"},
+    "app": {"errors", "config", "feed", "http", "graph", "ingest", "api", "jobs"},
     "letters": {"errors", "config", "graph", "ingest", "app"},
     "cli": {"errors", "config", "graph", "app", "letters", "load", "shell", "local"},
 }
@@ -50,12 +51,14 @@ INGEST_IO = {
         "dead_letters",
         "topic_ends",
         "kafka_clients",
+        "journal",
+        "log_reader",
         "trace",
     )
 }
 IO_MODULES = INGEST_IO | {
     f"graphsvc.graph.{name}"
-    for name in ("driver", "reader", "writer", "migrate", "schemas", "outbox", "search", "traces", "walks")
+    for name in ("driver", "reader", "writer", "migrate", "schemas", "outbox", "journal", "search", "traces", "walks")
 }
 # Package -> the only places that import it. A place is a file, or a folder with a slash at its end.
 OWNERS = {
@@ -69,6 +72,7 @@ OWNERS = {
         "ingest/dead_letters.py",
         "ingest/topic_ends.py",
         "ingest/kafka_clients.py",
+        "ingest/log_reader.py",
     ),
     "fastavro": ("graph/schemas.py", "ingest/avro.py", "ingest/avro_schema.py", "client/kafka.py"),
     "prometheus_client": ("ingest/metrics.py", "api/health.py"),

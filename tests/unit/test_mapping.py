@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphsvc.errors import BadProposal, BadUrn, BadValue, TooLarge
+from graphsvc.graph.projection import node_of, properties_of
 from graphsvc.graph.registry import Registry, load_registry
-from graphsvc.ingest.mapping import Edge, edges_of, node_of, properties_of
+from graphsvc.ingest.mapping import Edge, edges_of
 from graphsvc.urn import parse_urn
 
 REGISTRY = load_registry()

@@ -57,6 +57,7 @@ class LineageLimit(Enum):
     """Values are the reader's."""
 
     NODE_LIMIT = Partial.NODE_LIMIT
+    WALK_LIMIT = Partial.WALK_LIMIT
     EDGE_LIMIT = Partial.EDGE_LIMIT
     TIME_LIMIT = Partial.TIME_LIMIT
     PATH_LIMIT = Partial.PATH_LIMIT

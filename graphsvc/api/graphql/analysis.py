@@ -87,6 +87,9 @@ class ImpactResult:
     partial: bool = strawberry.field(description="True when a limit cut the answer.")
     partial_reason: LineageLimit | None
     truncated_at_max_hops: bool = strawberry.field(description="True when lineage goes on behind the last hop.")
+    cursor: str | None = strawberry.field(
+        description="Ask the same again with this to go on; null when there is nothing more, or no way to get there."
+    )
 
 
 @described
@@ -130,13 +133,14 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
     include_removed: bool | None = False,
     or_filters: list[AndFilterInput] | None = None,
     walk_filters: list[AndFilterInput] | None = None,
+    cursor: str | None = None,
 ) -> ImpactResult | None:
     """
     Walk, and say whose everything is; null if the start has no node.
 
     Raises:
         BadUrn: `urn` is none.
-        BadRequest: A bound or a filter makes no sense.
+        BadRequest: A bound, a filter or a cursor makes no sense.
         TooLarge: A bound passes the settings' limit.
     """
     context = info.context
@@ -151,6 +155,7 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
         removed=bool(include_removed),
         where=criteria_of(or_filters or []),
         during=criteria_of(walk_filters or []),
+        cursor=cursor,
     )
     walks = Walks(context.reader, context.registry)
     found = await impact(walks, context.reader, context.settings, asked, _type_names(info))
@@ -171,6 +176,7 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
         partial=found.partial is not None,
         partial_reason=limit_of(found.partial),
         truncated_at_max_hops=found.more_hops,
+        cursor=found.cursor,
     )
 
 

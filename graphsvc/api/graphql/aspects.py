@@ -6,7 +6,8 @@ import strawberry
 
 from graphsvc.api.filters import platform_urn
 from graphsvc.api.graphql.context import Info
-from graphsvc.api.graphql.entity import Entity, referred
+from graphsvc.api.graphql.entity import Entity, EntityWithRelationships, referred
+from graphsvc.api.graphql.placement import BrowsableEntity, ParentContainersResult, ancestors
 from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, shown, stamp, text, view
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Deprecation:
     decommission_time: Long | None
     note: str | None
     actor: str | None
+    actor_entity: Entity | None
     replacement: Entity | None
 
 
@@ -197,6 +199,11 @@ class HasTags(Entity):
         """Null if the aspect is not there."""
         return tags(await info.context.loaders.value(self.urn, "globalTags"), self.urn)
 
+    @shown("The same as `tags`: DataHub's older name for it.")
+    async def global_tags(self, info: Info) -> GlobalTags | None:
+        """Null if the aspect is not there."""
+        return tags(await info.context.loaders.value(self.urn, "globalTags"), self.urn)
+
 
 @strawberry.type
 class HasTerms(Entity):
@@ -232,6 +239,12 @@ class HasContainer(Entity):
         found: Container | None = referred(value.get("container"), "container")
         return found
 
+    @shown("All containers above the entity.")
+    async def parent_containers(self, info: Info) -> ParentContainersResult:
+        """The nearest first."""
+        above = [e for urn in await ancestors(info, self.urn, "container", "container") if (e := referred(urn, "container"))]
+        return ParentContainersResult(count=len(above), containers=above)
+
 
 @strawberry.type
 class HasStatus(Entity):
@@ -258,6 +271,7 @@ class HasDeprecation(Entity):
             Deprecation,
             value,
             deprecated=value.get("deprecated") is True,
+            actor_entity=referred(value.get("actor")),
             replacement=referred(value.get("replacement")),
         )
 
@@ -299,7 +313,7 @@ class HasSubTypes(Entity):
 
 
 @strawberry.type
-class HasPlatform(Entity):
+class HasPlatform(EntityWithRelationships):
     """`dataPlatformInstance`, and the platform that the URN names."""
 
     @shown("The platform that the entity is on.")

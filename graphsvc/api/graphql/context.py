@@ -6,6 +6,7 @@ from strawberry.fastapi import BaseContext
 from graphsvc.api.graphql.loaders import Loaders
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import BadRequest, TooLarge
+from graphsvc.feed import Feed
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 
@@ -15,12 +16,19 @@ DEFAULT_COUNT = 10
 class Context(BaseContext):
     """One request: its loaders, so that nothing is read twice, and what the service was built with."""
 
-    def __init__(self, reader: Reader, registry: Registry, settings: GraphqlSettings) -> None:
+    def __init__(
+        self, reader: Reader, registry: Registry, settings: GraphqlSettings, feed: Feed | None = None
+    ) -> None:
         super().__init__()
         self.reader = reader
         self.registry = registry
         self.settings = settings
+        self.feed = feed
         self.loaders = Loaders(reader)
+
+    def renew(self) -> None:
+        """Forget what was read: a new operation begins, or a subscription's next event."""
+        self.loaders = Loaders(self.reader)
 
     def page(self, start: int | None, count: int | None) -> tuple[int, int]:
         """

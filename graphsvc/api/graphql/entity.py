@@ -1,13 +1,13 @@
 """What every entity answers: who it is, what it is related to, and its aspects as they stand."""
 
 import inspect
-from collections.abc import Iterable
 from enum import Enum
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import orjson
 import strawberry
+from graphql import GraphQLAbstractType, GraphQLResolveInfo
 from strawberry.scalars import JSON
 
 from graphsvc.api.graphql.context import Info
@@ -21,7 +21,7 @@ from graphsvc.api.graphql.loaders import (
     VersionKey,
 )
 from graphsvc.api.graphql.names import EntityType, entity_type_of, type_name
-from graphsvc.api.graphql.views import AuditStamp, CustomPropertiesEntry, Long, described, shown
+from graphsvc.api.graphql.views import WRITTEN, AuditStamp, CustomPropertiesEntry, Long, described, shown
 from graphsvc.graph.reader import AspectRow, Page, RelationshipRow
 from graphsvc.urn import parse_urn
 
@@ -53,15 +53,20 @@ class RelationshipsInput:
     types: list[str] | None = None
     start: int | None = 0
     count: int | None = 10
+    include_soft_delete: bool | None = True
 
 
 @strawberry.input(description="Which direct upstreams or downstreams of an entity to list.")
 class LineageInput:
-    """As DataHub's."""
+    """As DataHub's. Siblings are never merged, so that `separateSiblings` changes nothing."""
 
     direction: LineageDirection
     start: int | None = 0
     count: int | None = 10
+    separate_siblings: bool | None = None
+    include_ghost_entities: bool | None = strawberry.field(
+        default=False, description="Also those that are soft-deleted; those that nobody has described are always there."
+    )
 
 
 @strawberry.input(description="Which aspects to bring.")
@@ -69,6 +74,7 @@ class AspectParams:
     """As DataHub's."""
 
     aspect_names: list[str] | None = None
+    auto_render_only: bool | None = strawberry.field(default=None, description="Means nothing here.")
 
 
 @described
@@ -168,6 +174,12 @@ class Entity:
 
     plain: ClassVar[dict[str, str]] = {"name": "known_name", "exists": "known_exists", "typeName": "type_text"}
 
+    @classmethod
+    def resolve_type(cls, obj: "Entity", info: GraphQLResolveInfo, _: GraphQLAbstractType) -> str:
+        """GraphQL's type of an entity; the generic one where a schema does not have it."""
+        name = str(getattr(type(obj), "__strawberry_definition__").name)  # noqa: B009
+        return name if name in info.schema.type_map else GenericEntity.__name__
+
     @property
     def type_text(self) -> str:
         """The entity type as URNs spell it."""
@@ -199,19 +211,16 @@ class Entity:
         input: RelationshipsInput,  # noqa: A002  DataHub's name
     ) -> EntityRelationshipsResult:
         """One page."""
-        start, count = info.context.page(input.start, input.count)
         types = None if input.types is None else tuple(sorted(set(input.types)))
-        key = RelationshipsKey(self.urn, types, input.direction.value, start, count)
-        page = await info.context.loaders.relationships.load(key)
-        return EntityRelationshipsResult(
-            start=start, count=len(page.rows), total=page.total, relationships=[_relationship(r) for r in page.rows]
-        )
+        removed = input.include_soft_delete is not False
+        return await related(self, info, types, input.direction, input.start, input.count, removed=removed)
 
     @shown("Direct upstreams or downstreams.")
     async def lineage(self, info: Info, input: LineageInput) -> EntityLineageResult:  # noqa: A002
         """One page of one hop; the query `lineage` walks further."""
         start, count = info.context.page(input.start, input.count)
-        page: Page = await info.context.loaders.hops.load(HopsKey(self.urn, input.direction.value, start, count))
+        key = HopsKey(self.urn, input.direction.value, start, count, bool(input.include_ghost_entities))
+        page: Page = await info.context.loaders.hops.load(key)
         return EntityLineageResult(
             start=start, count=len(page.rows), total=page.total, relationships=[_hop(r) for r in page.rows]
         )
@@ -273,24 +282,66 @@ class Entity:
         ]
 
 
+@strawberry.interface(description="An entity that lineage goes through: DataHub's name for those that have `lineage`.")
+class EntityWithRelationships(Entity):
+    """Here every entity has it."""
+
+
+async def related(
+    entity: Entity,
+    info: Info,
+    types: tuple[str, ...] | None,
+    direction: RelationshipDirection,
+    start: int | None,
+    count: int | None,
+    *,
+    removed: bool = True,
+) -> EntityRelationshipsResult:
+    """One page of an entity's relationships, of all types if none is named; `removed` keeps soft-deleted other ends."""
+    first, size = info.context.page(start, count)
+    key = RelationshipsKey(entity.urn, types, direction.value, first, size, removed)
+    page = await info.context.loaders.relationships.load(key)
+    return EntityRelationshipsResult(
+        start=first, count=len(page.rows), total=page.total, relationships=[_relationship(r) for r in page.rows]
+    )
+
+
 _CLASSES: dict[str, type[Entity]] = {}
+_TYPES: dict[type, str] = {}
 
 
 def register(entity_type: str, cls: type[Entity]) -> type[Entity]:
     """Make a class the GraphQL type of an entity type; its name is DataHub's."""
+    WRITTEN.add(type_name(entity_type))
     described_cls = strawberry.type(cls, name=type_name(entity_type), description=inspect.getdoc(cls))
     _CLASSES[entity_type] = described_cls
+    _TYPES[described_cls] = entity_type
     return described_cls
 
 
-@strawberry.type(description="An entity of a type that is not DataHub's own: one of a model file, or of no model.")
+@strawberry.type(description="An entity of a type that no model knows.")
 class GenericEntity(Entity):
     """What `Entity` answers, and no more."""
 
 
-def classes() -> Iterable[type[Entity]]:
-    """Every registered class, and the generic one."""
-    return (*_CLASSES.values(), GenericEntity)
+def register_own(entity_type: str, name: str) -> None:
+    """
+    Make a class for an entity type of a model file, once; its fields come from the model when a schema is built.
+
+    Args:
+        entity_type: As URNs spell it.
+        name: GraphQL name of its type.
+    """
+    if entity_type not in _CLASSES:
+        cls = type(name, (GenericEntity,), {})
+        _CLASSES[entity_type] = strawberry.type(cls, name=name, description=f"An entity of type `{entity_type}`.")
+        _TYPES[_CLASSES[entity_type]] = entity_type
+        _kind.cache_clear()
+
+
+def type_of(cls: type) -> str | None:
+    """The entity type that a class stands for; None for the generic one, and for what is no class of an entity."""
+    return _TYPES.get(cls)
 
 
 def class_of(entity_type: str) -> type[Entity]:

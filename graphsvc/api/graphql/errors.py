@@ -1,6 +1,7 @@
 """One shape for errors in answers: a message, and `extensions.code` for programs."""
 
 import logging
+import re
 from collections.abc import Iterator
 
 from graphql import GraphQLError
@@ -9,9 +10,12 @@ from strawberry.extensions import SchemaExtension
 from graphsvc.errors import (
     BadRequest,
     BadUrn,
+    BrokerUnavailable,
+    CursorGone,
     GraphsvcError,
     StoreUnavailable,
     TooLarge,
+    TooSlow,
 )
 from graphsvc.graph.reader import ReadTimeout
 
@@ -21,31 +25,37 @@ logger = logging.getLogger(__name__)
 _CODES: tuple[tuple[type[GraphsvcError], str], ...] = (
     (ReadTimeout, "TIMEOUT"),
     (StoreUnavailable, "STORE_UNAVAILABLE"),
+    (BrokerUnavailable, "BROKER_UNAVAILABLE"),
+    (CursorGone, "CURSOR_GONE"),
+    (TooSlow, "TOO_SLOW"),
     (BadUrn, "BAD_URN"),
     (TooLarge, "LIMIT_EXCEEDED"),
     (BadRequest, "BAD_INPUT"),
 )
-# How the limiters word it when a document passes a limit; they raise plain GraphQL errors.
-_LIMITS = ("exceeds maximum operation depth", "aliases found. Allowed", "Document contains more than")
+_TOKENS = "Document contains more than"  # how the parser words it when a document passes the limit of tokens
+_SUGGESTION = re.compile(r" Did you mean .*\?$", re.DOTALL)
 
 
 def code_of(error: GraphQLError) -> str:
-    """`INTERNAL` for what nobody foresaw; a document that is not valid GraphQL has no cause of its own."""
+    """The code that the error brings; `INTERNAL` for what nobody foresaw. What is not valid GraphQL has no cause."""
+    if isinstance(said := (error.extensions or {}).get("code"), str):
+        return said
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     if cause is None:
-        return "LIMIT_EXCEEDED" if any(text in error.message for text in _LIMITS) else "BAD_INPUT"
+        return "LIMIT_EXCEEDED" if _TOKENS in error.message else "BAD_INPUT"
     return next((code for kind, code in _CODES if isinstance(cause, kind)), "INTERNAL")
 
 
-def coded(error: GraphQLError) -> GraphQLError:
-    """The error with its code; the message of one that nobody foresaw stays in the log."""
+def coded(error: GraphQLError, *, suggestions: bool = True) -> GraphQLError:
+    """The error with its code; the message of one that nobody foresaw stays in the log, names of the schema if told."""
     code = code_of(error)
     if code == "INTERNAL":
         logger.error("GraphQL: %s failed", "/".join(str(p) for p in error.path or ()), exc_info=error.original_error)
+    message = "internal error; the service's log says more" if code == "INTERNAL" else error.message
     return GraphQLError(
-        "internal error; the service's log says more" if code == "INTERNAL" else error.message,
+        message if suggestions else _SUGGESTION.sub("", message),
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,
@@ -58,10 +68,14 @@ def coded(error: GraphQLError) -> GraphQLError:
 class ErrorCodes(SchemaExtension):
     """Gives every error of an answer its code."""
 
+    def __init__(self, *, suggestions: bool) -> None:
+        """Say whether errors may name what the caller might have meant, which tells the schema bit by bit."""
+        self._suggestions = suggestions
+
     def on_operation(self) -> Iterator[None]:
         """Run after all else, so that errors of parsing, validation and execution come here."""
         yield
         result = self.execution_context.result
         errors = getattr(result, "errors", None)
         if errors:
-            result.errors = [coded(error) for error in errors]  # type: ignore[union-attr]
+            result.errors = [coded(error, suggestions=self._suggestions) for error in errors]  # type: ignore[union-attr]

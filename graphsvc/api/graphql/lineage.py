@@ -1,17 +1,25 @@
 """The query `lineage`: everything upstream or downstream of an entity, and how it hangs together."""
 
-from collections.abc import Iterable, Iterator
-from enum import Enum
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionNode
 
+from graphsvc.api.cursors import cursor_of
+from graphsvc.api.graphql.across_lineage import LineageLimit, limit_of
+from graphsvc.api.graphql.analysis import HopCount
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, kind_of
-from graphsvc.api.graphql.plain import Table
-from graphsvc.api.graphql.views import Long, described
-from graphsvc.errors import BadRequest, TooLarge
+from graphsvc.api.graphql.plain import Make, Table
+from graphsvc.api.graphql.views import Long, described, shown
+from graphsvc.api.impact import bounded, pages_of
 from graphsvc.graph import reader as graph
+from graphsvc.graph.walking import FIRST, Edge, Flow, Place
+from graphsvc.graph.walks import Question, Walked, Walks, walked_of
 from graphsvc.urn import parse_urn
 
 DEFAULT_HOPS = 3
@@ -20,19 +28,13 @@ _NEED_EDGES = frozenset({"edges", "truncatedAtMaxHops"})
 _NEED_DETAILS = frozenset({"aspect", "via", "createdOn", "updatedOn"})
 
 
-@strawberry.enum(description="What cut a lineage answer short.")
-class PartialReason(Enum):
-    """Values are shown nowhere."""
-
-    NODE_LIMIT = "node limit"
-
-
 @described
 class LineageNode:
     """An entity that the walk found, and the least number of hops to it."""
 
     entity: Entity
     distance: int
+    direction: LineageDirection
     removed: bool
 
 
@@ -42,7 +44,8 @@ class LineageEdge:
     A lineage edge between two entities of the answer.
 
     `source type target` reads as the metadata model has it: a table DownstreamOf its source, a job Produces a table.
-    `upstream` and `downstream` say which way the data flows, whatever the type.
+    `upstream` and `downstream` say which way the data flows, whatever the type. An edge of type `Folded` stands for
+    soft-deleted entities that the answer leaves out; `through` names them, from upstream to downstream.
     """
 
     source: str
@@ -54,91 +57,169 @@ class LineageEdge:
     via: str | None
     created_on: Long | None
     updated_on: Long | None
+    through: list[str]
 
 
 @described
 class LineageResult:
-    """Everything that a walk over lineage found."""
+    """Everything that a walk over lineage found, or a page of it."""
 
     start: Entity = strawberry.field(description="Where the walk began.")
-    direction: LineageDirection
+    direction: LineageDirection | None = strawberry.field(description="Null for both.")
     max_hops: int
     total: int = strawberry.field(description="How many nodes the answer has.")
     nodes: list[LineageNode] = strawberry.field(
-        description="Every entity found, the start left out: the nearest first, then by URN."
+        description="Every entity found but the start: upstream before downstream, the nearest first, then by URN."
     )
     edges: list[LineageEdge] = strawberry.field(
-        description="Every lineage edge between the nodes and the start, with all of diamonds and cycles."
+        description="Every lineage edge between the nodes and the start, with all of diamonds and cycles. On further "
+        "pages those with an end there; the other may stand on a page before."
     )
     partial: bool = strawberry.field(
         description="True when a limit cut the answer: more nodes are within maxHops than are shown here."
     )
-    partial_reason: PartialReason | None
+    partial_reason: LineageLimit | None
     truncated_at_max_hops: bool = strawberry.field(
         description="True when lineage goes on behind the last hop: ask with more hops to see it."
     )
+    cursor: str | None = strawberry.field(
+        description="Ask the same again with this to go on; null when there is nothing more, or no way to get there."
+    )
+    distances: strawberry.Private[Sequence[tuple[Flow, int]]]
+
+    @shown("How many nodes of the answer are so many hops away.")
+    def counts_by_hop(self) -> list[HopCount]:
+        """Upstream before downstream, the nearest first."""
+        return [
+            HopCount(direction=LineageDirection(flow), hops=hops, count=count)
+            for (flow, hops), count in Counter(self.distances).items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One direction of an answer; `edges` are the reader's columns, or edges where some stand for what is left out."""
+
+    flow: Flow
+    start: graph.LineageNode
+    nodes: graph.NodeColumns
+    edges: graph.EdgeColumns | list[Edge]
+    partial: LineageLimit | None
+    more_hops: bool
+    next: Place | None
 
 
 async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
     info: Info,
     urn: str,
-    direction: LineageDirection,
+    direction: LineageDirection | None = None,
     max_hops: int | None = DEFAULT_HOPS,
     types: list[str] | None = None,
     max_nodes: int | None = None,
+    include_removed: bool | None = False,  # noqa: FBT001, FBT002
+    cursor: str | None = None,
 ) -> LineageResult | None:
     """
-    Walk lineage from an entity, or from a column (`urn:li:schemaField:…`).
+    Walk lineage from an entity, or from a column (`urn:li:schemaField:…`); both ways without a direction.
+
+    Soft-deleted entities are walked through, and hidden unless asked for.
 
     Raises:
         BadUrn: `urn` is none.
-        BadRequest: `maxHops` or `maxNodes` is less than 1.
+        BadRequest: `maxHops` or `maxNodes` is less than 1, or `cursor` is of another question.
         TooLarge: One of them passes the settings' limit.
     """
     parse_urn(urn)
-    hops = DEFAULT_HOPS if max_hops is None else max_hops
     limits = info.context.settings
-    limit = limits.max_lineage_nodes if max_nodes is None else max_nodes
-    _check("maxHops", hops, limits.max_hops)
-    _check("maxNodes", limit, limits.max_lineage_nodes)
+    hops = bounded("maxHops", max_hops, limits.max_hops, DEFAULT_HOPS)
+    limit = bounded("maxNodes", max_nodes, limits.max_lineage_nodes)
+    wanted = None if types is None else frozenset(types)
     selected = _selected(info, info._raw_info.field_nodes)  # noqa: SLF001  Strawberry's own form costs more than the answer
     of_edges = _selected(info, [field for field in selected if field.name.value == "edges"])
-    walk = graph.Walk(
-        urn,
-        direction.value,
-        hops,
-        limit,
-        None if types is None else frozenset(types),
-        with_edges=any(field.name.value in _NEED_EDGES for field in selected),
-        with_details=any(field.name.value in _NEED_DETAILS for field in of_edges),
+    with_edges = any(field.name.value in _NEED_EDGES for field in selected)
+    with_details = any(field.name.value in _NEED_DETAILS for field in of_edges)
+    question = ("lineage", urn, direction.value if direction else None, hops, wanted, bool(include_removed))
+    flows: tuple[Flow, ...] = (direction.value,) if direction else ("up", "down")
+
+    async def part(flow: Flow, after: Place) -> _Part | None:
+        if after == FIRST:
+            walk = graph.Walk(urn, flow, hops, limit, wanted, with_edges, with_details)
+            found = await info.context.reader.lineage(walk)
+            if found is None:
+                return None
+            if include_removed or not any(found.node_columns.removed):
+                return _as_read(found, flow)
+            return _without(walked_of(found), flow, hide=True)
+        further = Question(
+            urn, flow, hops, limit, limits.query_timeout_s, wanted, after=after, max_walked=limits.max_walked_nodes
+        )
+        walked = await Walks(info.context.reader, info.context.registry).walk(further)
+        return None if walked is None else _without(walked, flow, hide=not include_removed)
+
+    pages = pages_of(cursor, flows, question)
+    parts = [found for found in await asyncio.gather(*(part(*page) for page in pages.items())) if found]
+    return _result(parts, direction, hops, question) if parts else None
+
+
+def _as_read(found: graph.Lineage, flow: Flow) -> _Part:
+    last = Place(found.node_columns.distance[-1], found.node_columns.urn[-1]) if found.limited else None
+    return _Part(
+        flow,
+        found.start,
+        found.node_columns,
+        found.edge_columns,
+        LineageLimit.NODE_LIMIT if found.limited else None,
+        bool(found.more_hops),
+        last,
     )
-    found = await info.context.reader.lineage(walk)
-    return None if found is None else _result(found, direction, hops)
 
 
-def _check(name: str, value: int, limit: int) -> None:
-    if value < 1:
-        raise BadRequest(f"{name} is {value}; it starts at 1")
-    if value > limit:
-        raise TooLarge(f"{name} is {value}; at most {limit} are walked")
+def _without(found: Walked, flow: Flow, *, hide: bool) -> _Part:
+    """A walk's page, without the soft-deleted nodes if they are to be hidden."""
+    hidden = {node.urn for node in (*found.before, *found.nodes) if node.removed} if hide else frozenset[str]()
+    nodes = [node for node in found.nodes if node.urn not in hidden]
+    edges, cut = found.shown_edges(hidden)
+    return _Part(
+        flow,
+        graph.LineageNode(found.start.urn, found.start.name, 0, found.start.removed, found.start.referenced_only),
+        graph.NodeColumns(
+            [node.urn for node in nodes],
+            [node.name for node in nodes],
+            [found.distance[node.urn] for node in nodes],
+            [node.removed for node in nodes],
+            [node.referenced_only for node in nodes],
+        ),
+        edges,
+        limit_of(found.partial) or (LineageLimit.EDGE_LIMIT if cut else None),
+        bool(found.more_hops),
+        found.next,
+    )
 
 
-def _result(found: graph.Lineage, direction: LineageDirection, max_hops: int) -> LineageResult:
+def _result(
+    parts: Sequence[_Part], direction: LineageDirection | None, max_hops: int, question: tuple[object, ...]
+) -> LineageResult:
+    partial = next((part.partial for part in parts if part.partial), None)
     return LineageResult(
-        start=_entity(found.start),
+        start=_entity(parts[0].start),
         direction=direction,
         max_hops=max_hops,
-        total=len(found.node_columns.urn),
-        nodes=_nodes(found),
-        edges=_edges(found),
-        partial=found.limited,
-        partial_reason=PartialReason.NODE_LIMIT if found.limited else None,
-        truncated_at_max_hops=bool(found.more_hops),
+        total=sum(len(part.nodes.urn) for part in parts),
+        nodes=_nodes(parts),
+        edges=_edges(parts),
+        partial=partial is not None,
+        partial_reason=partial,
+        truncated_at_max_hops=any(part.more_hops for part in parts),
+        cursor=cursor_of({part.flow: part.next for part in parts if part.next}, question),
+        distances=[(part.flow, distance) for part in parts for distance in part.nodes.distance],
     )
 
 
-def _nodes(found: graph.Lineage) -> Table:
-    nodes = found.node_columns
+def _nodes(parts: Sequence[_Part]) -> Table:
+    nodes = parts[0].nodes
+    for part in parts[1:]:
+        nodes = graph.NodeColumns._make([*one, *other] for one, other in zip(nodes, part.nodes, strict=True))
+    directions = [way for part in parts for way in [LineageDirection(part.flow)] * len(part.nodes.urn)]
     types = [urn.split(":", 3)[2] for urn in nodes.urn]
     kinds = {entity_type: kind_of(urn) for entity_type, urn in dict(zip(types, nodes.urn, strict=True)).items()}
     entities = {
@@ -151,25 +232,42 @@ def _nodes(found: graph.Lineage) -> Table:
     columns = {
         "entity": Table(entities, [kinds[entity_type][0] for entity_type in types], list),
         "distance": nodes.distance,
+        "direction": directions,
         "removed": nodes.removed,
     }
-    return Table(
-        columns,
-        [LineageNode] * len(types),
-        lambda: [LineageNode(entity=_entity(row), distance=row.distance, removed=row.removed) for row in found.nodes],
-    )
+
+    def rows() -> Iterator[LineageNode]:
+        for way, row in zip(directions, map(graph.LineageNode._make, zip(*nodes, strict=True)), strict=True):
+            yield LineageNode(entity=_entity(row), distance=row.distance, direction=way, removed=row.removed)
+
+    return Table(columns, [LineageNode] * len(types), rows)
 
 
-def _edges(found: graph.Lineage) -> Table:
-    edges = found.edge_columns
+def _edges(parts: Sequence[_Part]) -> Table:
+    """Each edge once: where cycles make a node both upstream and downstream, both walks bring it."""
+    edges = parts[0].edges
+    if len(parts) > 1 or isinstance(edges, list):
+        rows = [part.edges if isinstance(part.edges, list) else map(Edge._make, _rows(part.edges)) for part in parts]
+        distinct = list(dict.fromkeys(edge for part in rows for edge in part))
+        names = graph.EdgeColumns._fields
+        columns = {name: [getattr(edge, name) for edge in distinct] for name in names}
+        return _edge_table(graph.EdgeColumns(**columns), lambda: distinct)
+    return _edge_table(edges, lambda: map(graph.LineageEdge._make, _rows(edges)))
+
+
+def _rows(edges: graph.EdgeColumns) -> Iterable[tuple[Any, ...]]:
+    return zip(*edges, strict=True)
+
+
+def _edge_table(edges: graph.EdgeColumns, rows: Make) -> Table:
+    """The rows of the graph's side serve as objects: they have every attribute of the type."""
     ends = list(zip(edges.points_down, edges.upstream, edges.downstream, strict=True))
     columns = {
         **edges._asdict(),
         "source": [up if points_down else down for points_down, up, down in ends],
         "target": [down if points_down else up for points_down, up, down in ends],
     }
-    # The reader's own rows serve as objects: they have every attribute of the type.
-    return Table(columns, [LineageEdge] * len(ends), lambda: found.edges)
+    return Table(columns, [LineageEdge] * len(ends), rows)
 
 
 def _entity(node: graph.LineageNode) -> Entity:

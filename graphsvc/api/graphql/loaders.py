@@ -66,6 +66,7 @@ class RelationshipsKey(NamedTuple):
     direction: Direction
     start: int
     size: int
+    removed: bool
 
 
 class HopsKey(NamedTuple):
@@ -75,6 +76,7 @@ class HopsKey(NamedTuple):
     flow: Flow
     start: int
     size: int
+    removed: bool
 
 
 class Loaders:

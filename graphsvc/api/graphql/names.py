@@ -1,10 +1,12 @@
 """GraphQL's names for entity types: DataHub's own where it has one, and the same rule for those it has none for."""
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from graphsvc.graph.registry import load_registry
 
@@ -29,6 +31,66 @@ _TYPE_NAMES = {
     "schemaField": "SchemaFieldEntity",
     "structuredProperty": "StructuredPropertyEntity",
 }
+# DataHub's names for queries by type, where they are not the entity type's.
+_QUERY_NAMES = {"corpuser": "corpUser", "dataHubView": "view", "dataHubConnection": "connection"}
+_EDITABLE = ("editableProperties", "editableInfo")
+# DataHub's names for aspects, where no field written by hand has them: entity type -> aspect -> names.
+ASPECT_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "assertion": {"assertionInfo": ("info",), "assertionActions": ("actions",)},
+    "businessAttribute": {"businessAttributeInfo": ("properties",)},
+    "chart": {"chartInfo": ("info",), "chartQuery": ("query",), "editableChartProperties": _EDITABLE},
+    "container": {"editableContainerProperties": _EDITABLE},
+    "corpGroup": {"corpGroupInfo": ("info",), "corpGroupEditableInfo": _EDITABLE},
+    "corpuser": {"corpUserInfo": ("info",), "corpUserEditableInfo": ("editableInfo",), "corpUserSettings": ("settings",)},
+    "dashboard": {"dashboardInfo": ("info",), "editableDashboardProperties": _EDITABLE},
+    "dataContract": {"dataContractProperties": ("properties",), "dataContractStatus": ("contractStatus",)},
+    "dataFlow": {"dataFlowInfo": ("info",), "editableDataFlowProperties": _EDITABLE},
+    "dataHubConnection": {"dataHubConnectionDetails": ("details",)},
+    "dataHubExecutionRequest": {
+        "dataHubExecutionRequestInput": ("input",),
+        "dataHubExecutionRequestResult": ("result",),
+    },
+    "dataHubIngestionSource": {"dataHubIngestionSourceInfo": ("info",)},
+    "dataHubView": {"dataHubViewInfo": ("info",)},
+    "dataJob": {
+        "dataJobInfo": ("info",),
+        "editableDataJobProperties": _EDITABLE,
+    },
+    "dataPlatform": {"dataPlatformInfo": ("info",)},
+    "dataset": {"datasetProfile": ("datasetProfiles",), "operation": ("operations",)},
+    "document": {"documentInfo": ("info",), "documentSettings": ("settings",)},
+    "erModelRelationship": {
+        "erModelRelationshipProperties": ("properties",),
+        "editableERModelRelationshipProperties": ("editableProperties",),
+    },
+    "form": {"formInfo": ("info",)},
+    "glossaryNode": {"glossaryNodeInfo": ("info",)},
+    "mlFeature": {"mlFeatureProperties": ("featureProperties",), "editableMlFeatureProperties": _EDITABLE},
+    "mlFeatureTable": {
+        "mlFeatureTableProperties": ("featureTableProperties",),
+        "editableMlFeatureTableProperties": _EDITABLE,
+    },
+    "mlModel": {
+        "editableMlModelProperties": _EDITABLE,
+        "mlModelCaveatsAndRecommendations": ("caveatsAndRecommendations",),
+        "mlModelEthicalConsiderations": ("ethicalConsiderations",),
+        "mlModelEvaluationData": ("evaluationData",),
+        "mlModelFactorPrompts": ("factorPrompts",),
+        "mlModelMetrics": ("metrics",),
+        "mlModelQuantitativeAnalyses": ("quantitativeAnalyses",),
+        "mlModelTrainingData": ("trainingData",),
+    },
+    "mlModelGroup": {"editableMlModelGroupProperties": _EDITABLE},
+    "mlPrimaryKey": {"mlPrimaryKeyProperties": ("primaryKeyProperties",), "editableMlPrimaryKeyProperties": _EDITABLE},
+    "notebook": {
+        "editableNotebookProperties": _EDITABLE,
+        "notebookContent": ("content",),
+        "notebookInfo": ("info",),
+    },
+    "query": {"queryProperties": ("properties",)},
+    "role": {"roleProperties": ("properties",)},
+    "structuredProperty": {"structuredPropertySettings": ("settings",)},
+}
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 OTHER = "OTHER"
 
@@ -49,6 +111,16 @@ def type_name(entity_type: str) -> str:
         return _TYPE_NAMES[entity_type]
     name = entity_type[:1].upper() + entity_type[1:]
     return "ML" + name[2:] if name.startswith("Ml") else name
+
+
+def query_name(entity_type: str) -> str:
+    """`dataJob` -> `dataJob`, the query for entities of a type."""
+    return _QUERY_NAMES.get(entity_type) or graphql_name(entity_type)
+
+
+def graphql_name(name: str) -> str:
+    """`OwnedBy` -> `ownedBy`, the field of a name of the model."""
+    return to_camel_case(name[:1].lower() + name[1:])
 
 
 SHIPPED_TYPES = tuple(load_registry().entities)

@@ -8,12 +8,13 @@ import orjson
 from cross_web import HTTPException
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from strawberry.fastapi import GraphQLRouter
 
 from graphsvc.api.graphql.context import Context
 from graphsvc.api.graphql.plain import decoded
 from graphsvc.api.graphql.schema import build_schema
-from graphsvc.config import GraphqlSettings
+from graphsvc.api.graphql.sockets import SocketRouter
+from graphsvc.config import GraphqlSettings, SubscriptionSettings
+from graphsvc.feed import Feed
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 
@@ -31,7 +32,7 @@ _MEDIA_TYPES = {
 _PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:"
 
 
-class _Router(GraphQLRouter[Context, None]):
+class _Router(SocketRouter):
     """Strawberry's router with orjson, our page, and answers of 400 for every malformed body."""
 
     def decode_json(self, data: str | bytes) -> object:
@@ -62,7 +63,15 @@ class _Router(GraphQLRouter[Context, None]):
         )
 
 
-def build_router(reader: Reader, registry: Registry, settings: GraphqlSettings) -> APIRouter:
+def build_router(  # noqa: PLR0913  what the service was built with
+    reader: Reader,
+    registry: Registry,
+    settings: GraphqlSettings,
+    *,
+    subscriptions: SubscriptionSettings | None = None,
+    feed: Feed | None = None,
+    token: str | None = None,
+) -> APIRouter:
     """
     The reading API.
 
@@ -70,17 +79,21 @@ def build_router(reader: Reader, registry: Registry, settings: GraphqlSettings) 
         reader: Where everything is read; its timeout bounds each query.
         registry: The model.
         settings: Limits, and whether GraphiQL and introspection are on.
+        subscriptions: Limits of WebSockets; the default ones if none are given.
+        feed: The changes to subscribe to; None where there are none.
+        token: What WebSockets have to send; all else has been checked before.
     """
 
     async def context() -> Context:  # a plain function would cost a thread per request
-        return Context(reader, registry, settings)
+        return Context(reader, registry, settings, feed)
 
     graphql = _Router(
-        build_schema(settings),
+        build_schema(settings, registry),
+        subscriptions or SubscriptionSettings(),
+        token,
         graphql_ide="graphiql" if settings.graphiql else None,
         allow_queries_via_get=False,
         multipart_uploads_enabled=False,
-        subscription_protocols=(),
         context_getter=context,
     )
     router = APIRouter()

@@ -4,30 +4,27 @@ The schema: the query type, its limits, and its text.
 `python -m graphsvc.api.graphql.schema` writes the text to `schema.graphql`.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import strawberry
-from graphql import DocumentNode, GraphQLError
-from strawberry.extensions import (
-    DisableIntrospection,
-    MaxAliasesLimiter,
-    MaxTokensLimiter,
-    QueryDepthLimiter,
-    SchemaExtension,
-)
+from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
 
 import graphsvc.api.graphql.types  # noqa: F401  registers the entity types
 from graphsvc.api.graphql.across_lineage import scroll_across_lineage, search_across_lineage
 from graphsvc.api.graphql.analysis import impact_analysis, paths_between
 from graphsvc.api.graphql.context import Info
-from graphsvc.api.graphql.entity import Entity, class_of, classes, entity_of
+from graphsvc.api.graphql.entity import Entity, GenericEntity, class_of, entity_of, register_own, type_of
 from graphsvc.api.graphql.errors import ErrorCodes
+from graphsvc.api.graphql.generated import generated_fields, shared_fields
+from graphsvc.api.graphql.limits import Documents, Limits
 from graphsvc.api.graphql.lineage import lineage
+from graphsvc.api.graphql.names import SHIPPED_TYPES, query_name, type_name
 from graphsvc.api.graphql.plain import PlainExecutor
 from graphsvc.api.graphql.search import (
     aggregate_across_entities,
@@ -37,47 +34,14 @@ from graphsvc.api.graphql.search import (
     search,
     search_across_entities,
 )
+from graphsvc.api.graphql.subscriptions import changes_cursor, subscription_type
 from graphsvc.api.graphql.views import LONG, Long
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import BadRequest
 from graphsvc.graph.reader import EntityRow
+from graphsvc.graph.registry import Registry, load_registry
 from graphsvc.urn import parse_urn
 
-# Queries by type: those that DataHub has, and `schemaField`. Every other type is found by `entity`.
-QUERIES = {
-    "assertion": "assertion",
-    "businessAttribute": "businessAttribute",
-    "chart": "chart",
-    "container": "container",
-    "corpGroup": "corpGroup",
-    "corpUser": "corpuser",
-    "dashboard": "dashboard",
-    "dataFlow": "dataFlow",
-    "dataJob": "dataJob",
-    "dataPlatform": "dataPlatform",
-    "dataPlatformInstance": "dataPlatformInstance",
-    "dataProcessInstance": "dataProcessInstance",
-    "dataProduct": "dataProduct",
-    "dataset": "dataset",
-    "domain": "domain",
-    "erModelRelationship": "erModelRelationship",
-    "form": "form",
-    "glossaryNode": "glossaryNode",
-    "glossaryTerm": "glossaryTerm",
-    "mlFeature": "mlFeature",
-    "mlFeatureTable": "mlFeatureTable",
-    "mlModel": "mlModel",
-    "mlModelGroup": "mlModelGroup",
-    "mlPrimaryKey": "mlPrimaryKey",
-    "notebook": "notebook",
-    "role": "role",
-    "schemaField": "schemaField",
-    "structuredProperty": "structuredProperty",
-    "tag": "tag",
-    "view": "dataHubView",
-}
-KNOWN_QUERIES = 256  # texts whose parsing and validation is remembered: programs repeat theirs with other variables
-KNOWN_TEXT = 20_000  # characters of a text that is remembered
 SDL = Path(__file__).with_name("schema.graphql")
 
 
@@ -122,7 +86,7 @@ def _typed(entity_type: str) -> Any:
     )
 
 
-def _query_type() -> type:
+def _query_type(registry: Registry) -> type:
     fields: dict[str, Any] = {
         "entity": strawberry.field(resolver=entity, description="An entity; null if the graph has no such node."),
         "entities": strawberry.field(
@@ -166,68 +130,66 @@ def _query_type() -> type:
             resolver=scroll_across_lineage, description="The same, page after page, without a limit on their number."
         ),
     }
-    fields |= {name: _typed(entity_type) for name, entity_type in QUERIES.items()}
+    fields["changes_cursor"] = strawberry.field(
+        resolver=changes_cursor, description="Where the change log ends now: `after` of a later subscription."
+    )
+    for entity_type in registry.entities:
+        name = query_name(entity_type)
+        fields[name if name not in fields else f"{name}Entity"] = _typed(entity_type)
     return strawberry.type(type("Query", (), fields), description="What can be asked.")
 
 
 class _Schema(strawberry.Schema):
+    """Completes the types of entities with what the model says of them."""
+
+    def __init__(self, registry: Registry, **options: Any) -> None:
+        self._registry = registry
+        self._completed: dict[str, list[StrawberryField]] = {}
+        super().__init__(**options)
+
+    def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
+        """The fields written by hand, then those that are made from the model."""
+        entity_type = type_of(type_definition.origin)
+        if entity_type is None:
+            return super().get_fields(type_definition)
+        if entity_type not in self._completed:
+            spec = self._registry.entities[entity_type]
+            fields = [*super().get_fields(type_definition)]
+            if entity_type not in SHIPPED_TYPES:
+                fields += shared_fields(spec)
+            known = {field.graphql_name or to_camel_case(field.python_name) for field in fields}
+            self._completed[entity_type] = fields + generated_fields(spec, self._registry, known)
+        return self._completed[entity_type]
+
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: `ErrorCodes` logs what nobody foresaw, and a caller's mistakes are no matter for the log."""
 
 
-class KnownQueries(SchemaExtension):
-    """
-    Remembers documents that passed parsing and validation, so that a program's repeated query costs neither again.
-
-    Strawberry's own caches do not help here: its limiters make their rules anew per request, so that no validation is
-    ever found, and looking one up hashes the whole document.
-    """
-
-    def __init__(self, known: OrderedDict[str, DocumentNode]) -> None:
-        """Share one memory among the requests of a schema."""
-        self._known = known
-
-    def on_parse(self) -> Iterator[None]:
-        """Take the document from the memory if its text is there."""
-        context = self.execution_context
-        context.graphql_document = self._known.get(context.query or "")
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        """Skip the rules for a document that passed them; note one that passes them now."""
-        context = self.execution_context
-        text = context.query or ""
-        if text in self._known:
-            self._known.move_to_end(text)
-            context.pre_execution_errors = []
-            yield
-            return
-        yield
-        if context.graphql_document is not None and not context.pre_execution_errors and len(text) <= KNOWN_TEXT:
-            self._known[text] = context.graphql_document
-            if len(self._known) > KNOWN_QUERIES:
-                self._known.popitem(last=False)
-
-
-def build_schema(settings: GraphqlSettings) -> strawberry.Schema:
-    """The schema, with the settings' limits."""
-    known: OrderedDict[str, DocumentNode] = OrderedDict()
-    extensions: list[Callable[[], Any]] = [
-        ErrorCodes,
-        lambda: MaxTokensLimiter(max_token_count=settings.max_tokens),
-        lambda: QueryDepthLimiter(max_depth=settings.max_depth),
-        lambda: MaxAliasesLimiter(max_alias_count=settings.max_aliases),
-        lambda: KnownQueries(known),
-    ]
-    if not settings.introspection:
-        extensions.append(DisableIntrospection)
+def build_schema(
+    settings: GraphqlSettings, registry: Registry | None = None, documents: Documents | None = None
+) -> strawberry.Schema:
+    """The schema of a model (without one, of what DataHub ships), with the settings' limits."""
+    model = registry or load_registry()
+    _register_own(model)
+    shared = documents or Documents(settings)
     return _Schema(
-        query=_query_type(),
-        types=list(classes()),
-        extensions=extensions,
+        registry=model,
+        query=_query_type(model),
+        subscription=subscription_type(),
+        types=[*map(class_of, model.entities), GenericEntity],
+        extensions=[lambda: ErrorCodes(suggestions=settings.introspection), lambda: Limits(shared, settings)],
         execution_context_class=PlainExecutor,
         config=StrawberryConfig(scalar_map={Long: LONG}),
     )
+
+
+def _register_own(registry: Registry) -> None:
+    """Classes for the entity types of a model file, under names that no other type has."""
+    own = [name for name in registry.entities if name not in SHIPPED_TYPES]
+    taken = set(build_schema(GraphqlSettings.model_validate({}))._schema.type_map) if own else set()  # noqa: SLF001
+    for entity_type in own:
+        name = type_name(entity_type)
+        register_own(entity_type, f"{name}Entity" if name in taken else name)
 
 
 def sdl() -> str:

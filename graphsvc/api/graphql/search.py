@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -32,6 +32,7 @@ MAX_SCROLL = 10_000  # DataHub's client scrolls by up to 5,000
 FACET_VALUES = 20
 LONG_BITS = 63
 MAX_FACET_VALUES = 1_000
+MAX_FACETS = 50
 DISPLAY_NAMES = {
     TYPE: "Type",
     "origin": "Environment",
@@ -211,7 +212,7 @@ class AutoCompleteMultipleResults:
 
 async def search(info: Info, input: SearchInput) -> SearchResults | None:  # noqa: A002  DataHub's name
     """One page."""
-    wanted = _query(info, input.query, [input.type], input.filters, input.or_filters, input.search_flags)
+    wanted = search_query(info, input.query, [input.type], input.filters, input.or_filters, input.search_flags)
     return await _page(info, wanted, input.start, input.count, input.search_flags, None)
 
 
@@ -221,7 +222,7 @@ async def search_across_entities(
 ) -> SearchResults | None:
     """One page."""
     _no_view(input.view_urn)
-    wanted = _query(info, input.query, input.types, input.filters, input.or_filters, input.search_flags)
+    wanted = search_query(info, input.query, input.types, input.filters, input.or_filters, input.search_flags)
     return await _page(info, wanted, input.start, input.count, input.search_flags, _sort(input.sort_input))
 
 
@@ -231,23 +232,24 @@ async def scroll_across_entities(
 ) -> ScrollResults | None:
     """The next page; what is written meanwhile neither moves nor repeats what was answered."""
     _no_view(input.view_urn)
-    wanted = _query(info, input.query, input.types, None, input.or_filters, input.search_flags)
+    wanted = search_query(info, input.query, input.types, None, input.or_filters, input.search_flags)
     count = DEFAULT_COUNT if input.count is None else input.count
     if not 0 <= count <= MAX_SCROLL:
         raise BadRequest(f"count is {count}; a page of a scroll has from 0 to {MAX_SCROLL}")
     selected = _selected(info)
     finder = _search(info)
+    names, limit = _facets(selected, input.search_flags)
     (hits, after), total, facets = await asyncio.gather(
         finder.scroll(wanted, _cursor(input.scroll_id), count, _sort(input.sort_input)),
-        _total(finder, wanted, selected),
-        _facets(finder, wanted, input.search_flags, selected, info),
+        finder.total(wanted, wanted="total" in selected),
+        finder.facets(wanted, names, limit),
     )
     return ScrollResults(
         next_scroll_id=None if after is None else base64.urlsafe_b64encode(orjson.dumps(list(after))).decode(),
         count=len(hits),
         total=total,
         search_results=_results(hits),
-        facets=facets,
+        facets=await _described(info, facets) if names else None,
     )
 
 
@@ -257,9 +259,10 @@ async def aggregate_across_entities(
 ) -> AggregateResults | None:
     """Facets of everything that matches."""
     _no_view(input.view_urn)
-    wanted = _query(info, input.query, input.types, None, input.or_filters, input.search_flags)
-    names = [name for name in input.facets or () if name] or FACETS
-    return AggregateResults(facets=await _counted(_search(info), wanted, names, input.search_flags, info))
+    wanted = search_query(info, input.query, input.types, None, input.or_filters, input.search_flags)
+    names = list(dict.fromkeys(name for name in input.facets or () if name)) or FACETS
+    found = await _search(info).answer(wanted, 0, 0, facets=names, limit=_limit(names, input.search_flags))
+    return AggregateResults(facets=await _described(info, found.facets))
 
 
 async def auto_complete(info: Info, input: AutoCompleteInput) -> AutoCompleteResults | None:  # noqa: A002
@@ -290,7 +293,7 @@ async def _completed(  # noqa: PLR0913, PLR0917
     info: Info, text: str, types: Any, filters: Any, or_filters: Any, limit: int | None
 ) -> list[Hit]:
     _, count = info.context.page(0, limit)
-    wanted = _query(info, text, types, filters, or_filters, None, completing=True)
+    wanted = search_query(info, text, types, filters, or_filters, None, completing=True)
     return await _search(info).page(wanted, 0, count)
 
 
@@ -299,35 +302,41 @@ async def _page(  # noqa: PLR0913, PLR0917
 ) -> SearchResults:
     first, size = info.context.page(start, count)
     selected = _selected(info)
-    finder = _search(info)
-    shown = "matchedFields" in selected and not (flags and flags.skip_highlighting)
-    hits, total, facets = await asyncio.gather(
-        finder.page(wanted, first, size, sort, shown=shown),
-        _total(finder, wanted, selected),
-        _facets(finder, wanted, flags, selected, info),
+    names, limit = _facets(selected, flags)
+    found = await _search(info).answer(
+        wanted,
+        first,
+        size,
+        sort,
+        shown="matchedFields" in selected and not (flags and flags.skip_highlighting),
+        total="total" in selected,
+        facets=names,
+        limit=limit,
     )
-    return SearchResults(start=first, count=len(hits), total=total, search_results=_results(hits), facets=facets)
+    return SearchResults(
+        start=first,
+        count=len(found.hits),
+        total=found.total,
+        search_results=_results(found.hits),
+        facets=await _described(info, found.facets) if names else None,
+    )
 
 
-async def _total(finder: Search, wanted: SearchQuery, selected: set[str]) -> int:
-    return await finder.total(wanted) if "total" in selected else 0
-
-
-async def _facets(
-    finder: Search, wanted: SearchQuery, flags: SearchFlags | None, selected: set[str], info: Info
-) -> list[FacetMetadata] | None:
+def _facets(selected: set[str], flags: SearchFlags | None) -> tuple[Sequence[str], int]:
+    """The facets of a page, and how many values of each."""
     if "facets" not in selected or (flags and flags.skip_aggregates):
-        return None
-    return await _counted(finder, wanted, FACETS, flags, info)
+        return (), 0
+    return FACETS, _limit(FACETS, flags)
 
 
-async def _counted(
-    finder: Search, wanted: SearchQuery, names: Sequence[str], flags: SearchFlags | None, info: Info
-) -> list[FacetMetadata]:
+def _limit(names: Sequence[str], flags: SearchFlags | None) -> int:
     limit = FACET_VALUES if flags is None or flags.max_agg_values is None else flags.max_agg_values
-    if not 0 < limit <= MAX_FACET_VALUES or len(names) > MAX_FACET_VALUES:
-        raise BadRequest(f"facets are answered with up to {MAX_FACET_VALUES} values, and as many of them at once")
-    found = await finder.facets(wanted, dict.fromkeys(names), limit)
+    if not 0 < limit <= MAX_FACET_VALUES or len(names) > MAX_FACETS:
+        raise BadRequest(f"up to {MAX_FACETS} facets are answered at once, of {MAX_FACET_VALUES} values at most")
+    return limit
+
+
+async def _described(info: Info, found: Mapping[str, Sequence[Count]]) -> list[FacetMetadata]:
     urns = {c.value for counts in found.values() for c in counts if c.value.startswith("urn:li:")}
     rows = await info.context.loaders.entities.load_many(sorted(urns)) if urns else []
     labels = {row.urn: row.name for row in rows if row is not None}
@@ -348,7 +357,7 @@ def _aggregation(field: str, count: Count, labels: dict[str, str]) -> Aggregatio
     )
 
 
-def _query(  # noqa: PLR0913, PLR0917
+def search_query(  # noqa: PLR0913, PLR0917
     info: Info,
     text: str,
     types: Sequence[EntityType] | None,
@@ -358,6 +367,7 @@ def _query(  # noqa: PLR0913, PLR0917
     *,
     completing: bool = False,
 ) -> SearchQuery:
+    """What a search asks for, from DataHub's inputs; `filters` hold beside every group of `or_filters`."""
     groups = [[_filter(f) for f in group.and_ or ()] for group in or_filters or ()]
     common = [_filter(f) for f in filters or ()]
     if common:

@@ -24,9 +24,14 @@ LONG = strawberry.scalar(
 )
 
 
+# Names of the types that are written by hand; those made from the model keep out of their way.
+WRITTEN: set[str] = set()
+
+
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
 def described(cls: type[View]) -> type[View]:
     """A GraphQL type whose description is the class's docstring."""
+    WRITTEN.add(cls.__name__)
     return strawberry.type(cls, description=inspect.getdoc(cls))
 
 
@@ -60,6 +65,11 @@ def text(value: Json) -> str | None:
 def number(value: Json) -> Long | None:
     """The value if it is a whole number."""
     return Long(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def fraction(value: Json) -> float | None:
+    """The value if it is a number."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def flag(value: Json) -> bool | None:
@@ -133,12 +143,12 @@ def view(cls: type[View], value: Mapping[str, Any], **given: Any) -> View:
     """
     for name, keys, read in _plan(cls):
         if name not in given:
-            found = (item for key in keys if (item := _at(value, key)) is not None)
+            found = (item for key in keys if (item := at(value, key)) is not None)
             given[name] = read(next(found, None))
     return cls(**given)
 
 
-def _at(value: Json, key: str) -> Json:
+def at(value: Json, key: str) -> Json:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value

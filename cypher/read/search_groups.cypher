@@ -1,0 +1,69 @@
+// The steps that lead on from a browse path, among the entities that match a text and filters.
+//
+// texts    [a Lucene query], or none: then prefixes are used
+// prefixes [what URNs start with]
+// removed  soft-deleted ones too
+// types    [what URNs start with], or null for all
+// groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
+// path     [step], the outermost first; a container is its URN
+// start    steps to leave out, in the order of the answer
+// count    steps at most
+// returns  one row: found, [steps in all, entities at the path or below, [[step, entities, whether steps lead on]]],
+//          the most frequent first, then by step
+// index    entity_search (full-text) for texts, else a range of entity_urn (unique); then the containers of each entity
+//
+// :param texts => ["nameWords:orders"]
+// :param prefixes => []
+// :param removed => false
+// :param types => ["urn:li:dataset:"]
+// :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
+// :param path => ["urn:li:container:a"]
+// :param start => 0
+// :param count => 10
+CALL () {
+  UNWIND $texts AS text
+  CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
+  CALL db.index.fulltext.queryNodes("entity_search", text) YIELD node, score
+  RETURN node, score
+ UNION ALL
+  UNWIND $prefixes AS prefix
+  MATCH (node:Entity) WHERE node.urn STARTS WITH prefix
+  RETURN node, 0.0 AS score
+}
+WITH node, score
+WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.removed = false)
+  AND ($types IS NULL OR any(type IN $types WHERE node.urn STARTS WITH type))
+  AND (size($groups) = 0 OR any(group IN $groups WHERE all(c IN group WHERE c.negated <> coalesce(any(x IN
+    CASE c.field WHEN "_entityType" THEN labels(node) WHEN "removed" THEN [coalesce(node.removed, false)]
+      ELSE CASE WHEN node[c.field] IS :: LIST<ANY> THEN node[c.field] ELSE [node[c.field]] END END
+    WHERE x IS NOT NULL AND CASE c.op
+      WHEN "EQUAL" THEN x IN c.values
+      WHEN "EXISTS" THEN true
+      WHEN "IEQUAL" THEN toLower(toString(x)) IN c.texts
+      WHEN "CONTAIN" THEN any(text IN c.texts WHERE toLower(toString(x)) CONTAINS text)
+      WHEN "START_WITH" THEN any(text IN c.texts WHERE toLower(toString(x)) STARTS WITH text)
+      WHEN "END_WITH" THEN any(text IN c.texts WHERE toLower(toString(x)) ENDS WITH text)
+      WHEN "GREATER_THAN" THEN any(value IN c.values WHERE x > value)
+      WHEN "GREATER_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x >= value)
+      WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
+      WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
+      ELSE false END), false))))
+CALL (node) {
+  WITH node WHERE node.browsePathV2 IS NOT NULL
+  RETURN node.browsePathV2 AS steps
+ UNION ALL
+  WITH node WHERE node.browsePathV2 IS NULL
+  MATCH way = (node)-[:IsPartOf*1..20 {aspect: "container"}]->(top:Entity)
+  WHERE NOT EXISTS { (top)-[:IsPartOf {aspect: "container"}]->() }
+  RETURN [above IN reverse(tail(nodes(way))) | above.urn] AS steps LIMIT 1
+}
+WITH steps WHERE steps[..size($path)] = $path
+WITH count(*) AS entities, collect(steps) AS ways
+CALL (ways) {
+  UNWIND ways AS steps
+  WITH steps WHERE size(steps) > size($path)
+  WITH steps[size($path)] AS step, count(*) AS number, max(size(steps)) > size($path) + 1 AS leadsOn
+  ORDER BY number DESC, step
+  RETURN collect([step, number, leadsOn]) AS found
+}
+RETURN [size(found), entities, found[$start..$start + $count]] AS found

@@ -1,0 +1,30 @@
+// The lineage edges that led downstream from some nodes at a time.
+//
+// urns     [urn], the near ends
+// at       milliseconds
+// limit    edges at most; which ones are left out is not said
+// returns  one row: columns, [[index of the near end in urns], [urn of the far end], [type], [points to the downstream],
+//          [aspect], [via], [createdOn], [updatedOn], [transformOperation]], as in read/walk_down
+// index    entity_urn (unique), then each node's relationships of these types; past_edge_target
+// note     __TYPES__ is replaced by names from the registry, joined by |. An edge without `since` is older than that
+//          property, and stood always
+//
+// :param urns => ["urn:li:dataset:a"]
+// :param at => 3
+// :param limit => 100
+UNWIND range(0, size($urns) - 1) AS index
+WITH index, $urns[index] AS urn
+CALL (urn) {
+  MATCH (near:Entity {urn: urn})<-[edge:__TYPES__ {lineage: true}]-(far)
+  WHERE coalesce(edge.since, 0) <= $at
+  RETURN far.urn AS far, type(edge) AS type, properties(edge) AS edge
+  UNION ALL
+  MATCH (past:PastEdge)
+  WHERE past.target = urn AND past.until > $at AND coalesce(past.since, 0) <= $at AND past.lineage
+    AND past.type IN split("__TYPES__", "|")
+  RETURN past.source AS far, past.type AS type, properties(past) AS edge
+}
+WITH index, far, type, edge LIMIT $limit
+RETURN [collect(index), collect(far), collect(coalesce(edge.mirrorOf, type)), collect(edge.mirrorOf IS NOT NULL),
+        collect(coalesce(edge.aspect, "")), collect(coalesce(edge.via, "")), collect(coalesce(edge.createdOn, 0)),
+        collect(coalesce(edge.updatedOn, 0)), collect(coalesce(edge.transformOperation, ""))] AS columns

@@ -1,0 +1,65 @@
+"""What DataHub's clients ask of the service itself."""
+
+from importlib.metadata import version
+
+from graphsvc.api.graphql.views import described
+
+
+@described
+class TelemetryConfig:
+    """graphsvc sends nothing to anyone."""
+
+    enable_third_party_logging: bool
+
+
+@described
+class AnalyticsConfig:
+    """There is none."""
+
+    enabled: bool
+
+
+@described
+class AwsProviderConfig:
+    """Where embeddings would be computed."""
+
+    region: str
+
+
+@described
+class EmbeddingConfig:
+    """How embeddings would be computed."""
+
+    provider: str | None
+    model_id: str | None
+    model_embedding_key: str | None
+    aws_provider_config: AwsProviderConfig | None
+
+
+@described
+class SemanticSearchConfig:
+    """There is no search by embeddings."""
+
+    enabled: bool
+    enabled_entities: list[str]
+    embedding_config: EmbeddingConfig | None
+
+
+@described
+class AppConfig:
+    """What the service is and can do."""
+
+    app_version: str
+    telemetry_config: TelemetryConfig
+    analytics_config: AnalyticsConfig
+    semantic_search_config: SemanticSearchConfig
+
+
+def app_config() -> AppConfig:
+    """The same for everyone."""
+    return AppConfig(
+        app_version=version("graphsvc"),
+        telemetry_config=TelemetryConfig(enable_third_party_logging=False),
+        analytics_config=AnalyticsConfig(enabled=False),
+        semantic_search_config=SemanticSearchConfig(enabled=False, enabled_entities=[], embedding_config=None),
+    )

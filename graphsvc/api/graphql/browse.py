@@ -1,0 +1,97 @@
+"""Browsing: what stands at a path, in groups."""
+
+import strawberry
+
+from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.entity import Entity, referred
+from graphsvc.api.graphql.names import EntityType
+from graphsvc.api.graphql.placement import BrowsePath, split
+from graphsvc.api.graphql.search import search_query
+from graphsvc.api.graphql.search_types import AndFilterInput, SearchFlags
+from graphsvc.api.graphql.views import Long, described, texts
+from graphsvc.errors import BadRequest
+from graphsvc.graph.search import Search
+from graphsvc.urn import parse_urn
+
+
+@strawberry.input(description="Where to browse: the steps so far, the outermost first, and what to count there.")
+class BrowseV2Input:
+    """As DataHub's; `types` counts more than `type`."""
+
+    type: EntityType | None = None
+    types: list[EntityType] | None = None
+    path: list[str] | None = None
+    start: int | None = None
+    count: int | None = None
+    or_filters: list[AndFilterInput] | None = None
+    view_urn: str | None = None
+    query: str | None = None
+    search_flags: SearchFlags | None = None
+
+
+@strawberry.input(description="Whose browse paths to bring.")
+class BrowsePathsInput:
+    """As DataHub's."""
+
+    type: EntityType
+    urn: str
+
+
+@described
+class BrowseResultGroupV2:
+    """A step that leads on from a path, and how many entities stand below it."""
+
+    name: str
+    entity: Entity | None
+    count: Long
+    has_sub_groups: bool
+
+
+@described
+class BrowseResultMetadata:
+    """The path that was asked for, and how many entities stand at it or below."""
+
+    path: list[str]
+    total_num_entities: Long
+
+
+@described
+class BrowseResultsV2:
+    """A page of the steps that lead on from a path, the most frequent first."""
+
+    groups: list[BrowseResultGroupV2]
+    start: int
+    count: int
+    total: int
+    metadata: BrowseResultMetadata
+
+
+async def browse_v2(info: Info, input: BrowseV2Input) -> BrowseResultsV2 | None:  # noqa: A002  DataHub's name
+    """The paths of entities are those of `browsePathV2`."""
+    if input.view_urn:
+        raise BadRequest("viewUrn is not supported; give the view's filters as orFilters")
+    first, size = info.context.page(input.start, input.count)
+    types = input.types or (None if input.type is None else [input.type])
+    wanted = search_query(info, input.query or "*", types, None, input.or_filters, input.search_flags)
+    finder = Search(info.context.reader, info.context.registry)
+    total, entities, groups = await finder.groups(wanted, tuple(input.path or ()), first, size)
+    return BrowseResultsV2(
+        groups=[
+            BrowseResultGroupV2(
+                name=group.name, entity=referred(group.name), count=Long(group.number), has_sub_groups=group.leads_on
+            )
+            for group in groups
+        ],
+        start=first,
+        count=len(groups),
+        total=total,
+        metadata=BrowseResultMetadata(path=input.path or [], total_num_entities=Long(entities)),
+    )
+
+
+async def browse_paths(info: Info, input: BrowsePathsInput) -> list[BrowsePath] | None:  # noqa: A002  DataHub's name
+    """Paths of the older kind; null if nobody said."""
+    if parse_urn(input.urn).entity_type != input.type.value:
+        raise BadRequest(f"{input.urn} is no {input.type.value}")
+    value = await info.context.loaders.value(input.urn, "browsePaths")
+    return None if value is None else [BrowsePath(path=split(path)) for path in texts(value.get("paths")) or ()]

@@ -1,0 +1,79 @@
+"""What stands in containers, belongs to domains, and is offered by data products: searches among them."""
+
+from dataclasses import replace
+
+import strawberry
+
+from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.entity import Entity
+from graphsvc.api.graphql.search import SearchAcrossEntitiesInput, SearchResults, search_across_entities
+from graphsvc.api.graphql.search_types import FacetFilterInput
+from graphsvc.api.graphql.siblings import narrowed
+from graphsvc.api.graphql.views import records, shown, text
+from graphsvc.errors import BadRequest
+from graphsvc.urn import parse_urn
+
+
+@strawberry.input(description="A search among the entities of a container.")
+class ContainerEntitiesInput:
+    """As DataHub's."""
+
+    query: str | None = None
+    start: int | None = None
+    count: int | None = None
+    filters: list[FacetFilterInput] | None = None
+
+
+@strawberry.input(description="A search among the entities of a domain.")
+class DomainEntitiesInput:
+    """As DataHub's."""
+
+    query: str | None = None
+    start: int | None = None
+    count: int | None = None
+    filters: list[FacetFilterInput] | None = None
+
+
+async def members(
+    info: Info, field: str, urn: str, asked: ContainerEntitiesInput | DomainEntitiesInput | None
+) -> SearchResults | None:
+    """What a search finds among the entities of which a field holds a URN; everything, if no text is given."""
+    given = asked or ContainerEntitiesInput()
+    filters = [FacetFilterInput(field=field, values=[urn]), *(given.filters or ())]
+    wanted = SearchAcrossEntitiesInput(query=given.query or "*", start=given.start, count=given.count, filters=filters)
+    return await search_across_entities(info, wanted)
+
+
+async def assets(info: Info, urn: str, asked: SearchAcrossEntitiesInput | None) -> SearchResults | None:
+    """What a search finds among the assets that a data product names."""
+    value = await info.context.loaders.value(urn, "dataProductProperties") or {}
+    urns = [found for item in records(value.get("assets")) if (found := text(item.get("destinationUrn")))]
+    given = asked or SearchAcrossEntitiesInput(query="*")
+    if not urns:
+        return SearchResults(start=given.start or 0, count=0, total=0, search_results=[], facets=[])
+    return await search_across_entities(info, replace(given, or_filters=narrowed(given.or_filters, "urn", urns)))
+
+
+async def list_data_product_assets(
+    info: Info,
+    urn: str,
+    input: SearchAcrossEntitiesInput,  # noqa: A002  DataHub's name
+) -> SearchResults | None:
+    """One page."""
+    if parse_urn(urn).entity_type != "dataProduct":
+        raise BadRequest(f"{urn} is no dataProduct")
+    return await assets(info, urn, input)
+
+
+@strawberry.type
+class HasAssets(Entity):
+    """`dataProductProperties`."""
+
+    @shown("What the data product offers.")
+    async def entities(
+        self,
+        info: Info,
+        input: SearchAcrossEntitiesInput | None = None,  # noqa: A002  DataHub's name
+    ) -> SearchResults | None:
+        """One page."""
+        return await assets(info, self.urn, input)

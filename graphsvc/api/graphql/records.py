@@ -1,0 +1,123 @@
+"""
+GraphQL types of the model's records, made from the registry: one field per field, under the model's own names.
+
+Their values are the records themselves, as JSON objects. What is not of the type that the model says is null.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from graphsvc.api.graphql.views import (
+    WRITTEN,
+    AuditStamp,
+    CustomPropertiesEntry,
+    Json,
+    Long,
+    at,
+    entries,
+    flag,
+    fraction,
+    number,
+    stamp,
+    text,
+)
+from graphsvc.graph.registry import load_registry
+
+Read = Callable[[Json], Any]
+
+_AUDIT_STAMP = "@com.linkedin.common.AuditStamp"
+_TEXT: tuple[Any, Read] = (str, text)
+_PLAIN: Mapping[str, tuple[Any, Read]] = {
+    "string": _TEXT,
+    "enum": _TEXT,
+    "bytes": _TEXT,
+    "fixed": _TEXT,
+    "int": (Long, number),
+    "long": (Long, number),
+    "float": (float, fraction),
+    "double": (float, fraction),
+    "boolean": (bool, flag),
+}
+_ASSERTED = {"entityUrn": "entity"}
+# DataHub's names for what stands elsewhere in a record: record -> field -> path of a text.
+_ALSO: Mapping[str, Mapping[str, str]] = {
+    "com.linkedin.assertion.CustomAssertionInfo": _ASSERTED,
+    "com.linkedin.assertion.DatasetAssertionInfo": {"datasetUrn": "dataset"},
+    "com.linkedin.assertion.FieldAssertionInfo": _ASSERTED,
+    "com.linkedin.assertion.FreshnessAssertionInfo": _ASSERTED,
+    "com.linkedin.assertion.SchemaAssertionInfo": _ASSERTED,
+    "com.linkedin.assertion.SqlAssertionInfo": _ASSERTED,
+    "com.linkedin.assertion.VolumeAssertionInfo": _ASSERTED,
+    "com.linkedin.common.Operation": {"partition": "partitionSpec.partition"},
+}
+_TYPES: dict[str, Any] = {}
+
+
+def record_type(record: str) -> Any:
+    """
+    The GraphQL type of a record.
+
+    Its name is the record's own without the package, with `Record` behind it where a type written by hand has that one.
+
+    Args:
+        record: Full name on the wire; records of a model file are not described.
+
+    Returns:
+        A class, or None for a record that the model does not describe.
+    """
+    fields = load_registry().records.get(record)
+    if not fields:
+        return None
+    if record not in _TYPES:
+        name = record.rpartition(".")[2]
+        name += "Record" if name in WRITTEN else ""
+        cls = _TYPES[record] = type(name, (), {})  # noted before its fields: a record may hold its like
+        for field, kind in fields.items():
+            of, read = _shape(kind)
+            setattr(cls, field, _field(field, of, read))
+        for field, path in _ALSO.get(record, {}).items():
+            if field not in fields:
+                setattr(cls, field, _field(path, str, text, name=field))
+        strawberry.type(cls, name=name, description=f"The model's record `{record}`.")
+    return _TYPES[record]
+
+
+def _field(path: str, of: Any, read: Read, name: str | None = None) -> Any:
+    def resolve(root: Json) -> Any:
+        return read(at(root, path))
+
+    return strawberry.field(resolver=resolve, graphql_type=of | None, name=name or path)
+
+
+def _shape(kind: Any) -> tuple[Any, Read]:
+    """GraphQL's type for one of the model's, and how to read a value of it."""
+    if isinstance(kind, str):
+        if kind == _AUDIT_STAMP:
+            return AuditStamp, stamp
+        if not kind.startswith("@"):
+            return _PLAIN[kind]
+        cls = record_type(kind[1:])
+        return (cls, _object) if cls else (JSON, _as_it_is)
+    if kind == ["map", "string"]:
+        return list[CustomPropertiesEntry], entries
+    if isinstance(kind, list) and kind[0] == "array":
+        of, read = _shape(kind[1])
+        return list[of], lambda value: _items(value, read)
+    return JSON, _as_it_is
+
+
+def _object(value: Json) -> Json:
+    return value if isinstance(value, dict) else None
+
+
+def _as_it_is(value: Json) -> Json:
+    return value
+
+
+def _items(value: Json, read: Read) -> list[Any] | None:
+    if not isinstance(value, list):
+        return None
+    return [item for raw in value if (item := read(raw)) is not None]
