@@ -33,7 +33,7 @@ CALL (urn) {
   UNION ALL
   MATCH (:Entity {urn: urn})<-[edge:__TYPES__]-(other:Entity)
   WHERE $in AND ($out = false OR other.urn <> urn) AND coalesce(edge.since, 0) <= $at AND ($lineage = false OR edge.lineage)
-  RETURN coalesce(edge.mirrorOf, type(edge)) AS type, other.urn AS other, false AS outgoing, properties(edge) AS edge
+  RETURN coalesce(edge.mirrorOf, type(edge)) AS type, other.urn AS other, other.urn = urn AS outgoing, properties(edge) AS edge
   UNION ALL
   MATCH (past:PastEdge)
   WHERE past.source = urn AND past.until > $at AND coalesce(past.since, 0) <= $at AND $out
@@ -44,7 +44,7 @@ CALL (urn) {
   WHERE past.target = urn AND past.until > $at AND coalesce(past.since, 0) <= $at
     AND $in AND ($out = false OR past.source <> urn)
     AND past.type IN split("__TYPES__", "|") AND ($lineage = false OR past.lineage)
-  RETURN coalesce(past.mirrorOf, past.type) AS type, past.source AS other, false AS outgoing, properties(past) AS edge
+  RETURN coalesce(past.mirrorOf, past.type) AS type, past.source AS other, past.source = urn AS outgoing, properties(past) AS edge
 }
 WITH urn, type, other, outgoing, edge
 WHERE $removed OR NOT (

@@ -62,10 +62,10 @@ WITH collect(node) AS nodes, collect(score) AS scores
 CALL (nodes, scores) {
   UNWIND CASE $count WHEN 0 THEN [] ELSE range(0, size(nodes) - 1) END AS at
   WITH nodes[at] AS node, scores[at] AS score
-  WITH node, score, toLower(node.name) IN $names OR toLower(node.id) IN $names AS called,
-    [word IN $words WHERE (" " + node.nameWords) CONTAINS word] AS found
+  WITH node, score, coalesce(toLower(node.name) IN $names, false) OR coalesce(toLower(node.id) IN $names, false) AS called,
+    [word IN $words WHERE (" " + node.nameWords) CONTAINS word] AS found, coalesce(size(node.name), 0) AS length
   WITH node, called, score * (1 + 2.0 * size(found) / size($words)
-    + CASE WHEN size(found) = 0 THEN 0 WHEN size(node.name) < $letters THEN 1 ELSE 1.0 * $letters / size(node.name) END
+    + CASE WHEN size(found) = 0 THEN 0 WHEN length <= $letters THEN 1 ELSE 1.0 * $letters / length END
     + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) AS score
   ORDER BY called DESC, score DESC, node.urn SKIP $start LIMIT $count
   RETURN collect([node.urn, node.name, score, null, [f IN $fields WHERE node[f] IS NOT NULL | [f, node[f]]]]) AS rows

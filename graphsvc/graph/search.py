@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from graphsvc.errors import BadRequest
+from graphsvc.errors import BadRequest, StoreRefused
 from graphsvc.graph.queries import query
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import FieldSpec, Registry
@@ -61,6 +61,7 @@ MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lis
 MAX_VALUES = 20_000
 SIMILAR = 0.7  # of 1, how alike words are that are shown as found where none is the same
 _LONG = 2**63
+_TOO_WIDE = "too many nested clauses"
 
 
 class Filter(NamedTuple):
@@ -252,6 +253,15 @@ class Search:
         """One page of `answer`."""
         return (await self.answer(wanted, start, count, sort, shown=shown)).hits
 
+    async def _ask(self, name: str, *, order: str = "", **parameters: Any) -> Any:
+        text = query(f"read/{name}", **({"order": order} if order else {}))
+        try:
+            return await self._reader.value_of(text, **parameters)
+        except StoreRefused as exc:
+            if _TOO_WIDE in str(exc):
+                raise BadRequest("a query has too many words, or stands for too many, which is Lucene's limit") from exc
+            raise
+
     async def answer(  # noqa: PLR0913
         self,
         wanted: SearchQuery,
@@ -328,8 +338,8 @@ class Search:
 
     async def _ranked(self, source: Mapping[str, Any], asked: _Asked, text: str, words: Sequence[str]) -> _Found:
         """Page, total and facets of a text in one query: finding the entities is what costs."""
-        found = await self._reader.value_of(
-            query("read/search_page"),
+        found = await self._ask(
+            "search_page",
             **source,
             names=_names(text),
             words=[f" {word}" for word in words] or [" "],
@@ -361,15 +371,15 @@ class Search:
         ends = {prefix: prefix[:-1] + ";" for prefix in source["prefixes"]}
         rest = {key: value for key, value in source.items() if key not in {"prefixes", "texts"}}
         ranges = [{"after": max(start, last), "end": end} for start, end in ends.items() if last < end]
-        return await self._reader.value_of(query("read/search_walk"), **rest, ranges=ranges, count=count)
+        return await self._ask("search_walk", **rest, ranges=ranges, count=count)
 
     async def _total(self, source: Mapping[str, Any], *, wanted: bool = True) -> int:
-        return int(await self._reader.value_of(query("read/search_total"), **source)) if wanted else 0
+        return int(await self._ask("search_total", **source)) if wanted else 0
 
     async def _facets(self, source: Mapping[str, Any], fields: list[str], limit: int) -> Any:
         if not fields:
             return []
-        return await self._reader.value_of(query("read/search_facets"), **source, fields=fields, limit=limit)
+        return await self._ask("search_facets", **source, fields=fields, limit=limit)
 
     def _counts(self, rows: Iterable[Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Count]]:
         found: dict[str, list[Count]] = {name: [] for name in names.values()}
@@ -385,24 +395,23 @@ class Search:
         """
         Browse: entities that match, in groups by the step that follows a path in their own.
 
-        An entity's path is its `browsePathV2`, else the containers that it stands in; one without either is in no group.
+        An entity's path is its `browsePathV2`, else the containers that it stands in; one without both is in no group.
 
         Returns:
             How many groups there are, how many entities stand at the path or below, and a page of the groups, the most
             frequent first, then by name.
         """
-        source, _ = self._source(wanted)
-        text = query("read/search_groups")
-        found = await self._reader.value_of(text, **source, path=list(path), start=start, count=count)
+        source = self._source(wanted, self._read(wanted).lucene)
+        found = await self._ask("search_groups", **source, path=list(path), start=start, count=count)
         return found[0], found[1], list(map(Group._make, found[2]))
 
     async def _sorted(  # noqa: PLR0913, PLR0917
         self, source: Mapping[str, Any], sort: Sort, after: Cursor | None, start: int, count: int, fields: list[str]
     ) -> Any:
-        text = query("read/search_sorted", order="DESC" if sort.descending else "ASC")
         cursor = None if after is None else after._asdict() | {"missing": after.value is None}
-        return await self._reader.value_of(
-            text,
+        return await self._ask(
+            "search_sorted",
+            order="DESC" if sort.descending else "ASC",
             **source,
             sort=_field(sort.field),
             descending=sort.descending,

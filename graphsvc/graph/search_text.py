@@ -30,9 +30,13 @@ JOINING = frozenset({
     "a", "all", "an", "and", "are", "at", "by", "for", "from", "in", "is", "of", "on", "or", "per", "the", "to",
     "where", "which", "with",
 })  # fmt: skip
-MOST_NEAR = 4  # words that others are looked for near of; each stands for up to 50 in each of three fields
+MOST_NEAR = 4  # words of a text of which others may be near; each stands for up to 150 clauses of Lucene's 1,024
 SHORTEST_OF_TWO = 5  # letters of a word that two may be wrong of
 SHORTEST_PART = 3  # letters of both words that are written as one
+_SENTENCES = frozenset({
+    "customProperties", "definition", "description", "editedDescription", "editedFieldDescriptions",
+    "fieldDescriptions", "qualifiedName", "text", "title",
+})  # fmt: skip
 _REFERRED = ("tags", "glossaryTerms", "platform", "domains", "owners")  # found by the last part of the URN
 _TOKEN = re.compile(r'"([^"]*)"?([~*]?)|([()])|(&&|\|\|)|([^\s"()]+)')
 _FIELD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*):(.*)", re.DOTALL)
@@ -238,7 +242,8 @@ class _Parser:
             return each[0]
         whole = quoted(term.text.rstrip("*"))  # other texts hold `fct_orders` as one word
         phrase = f'nameWords:"{" ".join(words)}"^{NAME_PHRASE}'
-        return f"({_all_of(each)} OR {phrase} OR {_join(self._fields.boosts, whole)})"
+        texts = {name: boost for name, boost in self._fields.boosts.items() if name in _SENTENCES}
+        return f"({_all_of(each)} OR {phrase} OR {_join(texts, whole)})"
 
     def _bare(self, word: str) -> str:
         return _anywhere(f'"{word}"', self._fields) if self._exactly else _word_of_text(word, self._fields)
@@ -294,22 +299,21 @@ def _word_of_text(word: str, fields: TextFields) -> str:
 def _nearer(words: Sequence[str], fields: TextFields) -> tuple[str, ...]:
     """All words, or what is near them; then any of them, of which the best have most."""
     telling = [word for word in words if word not in JOINING] or list(words)
-    each = [
-        _near(word, fields) if number < MOST_NEAR else _word_of_text(word, fields)
-        for number, word in enumerate(telling)
-    ]
+    if len(telling) > MOST_NEAR:
+        each = [_word_of_text(word, fields) for word in telling]
+        return _all_of(each), _any_of(each)
+    each = [_near(word, fields) for word in telling]
     joined = [f'nameWords:"{first}{second}"^{NAME}' for first, second in pairwise(telling)]
-    every = [_all_of(each)]
-    if len(telling) <= MOST_NEAR:
-        every += [_all_of([*each[:at], both, *each[at + 2 :]]) for at, both in enumerate(joined)]
-    return _any_of(every), _any_of(each + joined)
+    names = [f"nameWords:{word}*" for word in telling]
+    others = [_all_of([*names[:at], both, *names[at + 2 :]]) for at, both in enumerate(joined)]
+    return _any_of([_all_of(each), *others]), _any_of(each + joined)
 
 
 def _near(word: str, fields: TextFields) -> str:
     clauses = [_word_of_text(word, fields)]
     if len(word) >= SHORTEST_NEAR:
         near = _fuzzy(word)
-        clauses += [f"nameWords:{near}^{NEAR}", f"fieldWords:{near}^0.5", f"description:{near}^0.3"]
+        clauses += [f"nameWords:{near}^{NEAR}", f"fieldWords:{near}^0.5"]
         clauses.append(f"(+nameWords:{near} +nameWords:{word[0]}*)^{NEAR}")  # few mistake the first letter
     if len(word) >= SHORTEST_START:
         clauses += [f"fieldWords:{word}*^0.5", f"description:{word}*^0.3"]

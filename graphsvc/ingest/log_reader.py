@@ -215,8 +215,7 @@ def _identity(message: Message) -> str:
 
 
 def _value(message: Message) -> bytes | None:
-    value: Any = message.value()
-    return value
+    return message.value()
 
 
 def _fetch(reader: Consumer) -> list[Message]:

@@ -133,7 +133,7 @@ class World:
     def shown(
         self, start: str, found: Mapping[str, int], pairs: Collection[tuple[str, str]], hidden: Collection[str]
     ) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-        """The (upstream, downstream) between what is found and not hidden: those that are edges, those that stand for some."""
+        """(upstream, downstream) between what is found and not hidden: the edges, and what stands for hidden ones."""
         hidden = set(hidden) - {start}
         inner = {(up, down) for up, down in pairs if up in found and down in found}
         graph = onward(inner, "down")

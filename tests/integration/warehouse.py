@@ -1,4 +1,4 @@
-"""A catalogue of many datasets with names as warehouses have them: sources, staging, models, topics, exports; from a seed."""
+"""A catalogue of many datasets with names as warehouses have them: sources, models, topics, exports; from a seed."""
 
 import random
 import re
@@ -11,7 +11,7 @@ from graphsvc.ingest.proposal import Proposal, proposal_of
 SOURCES: dict[str, tuple[str, ...]] = {
     "salesforce": ("account", "opportunity", "lead", "contact", "campaign", "task", "quote", "price_book", "contract"),
     "stripe": ("charge", "invoice", "payout", "refund", "subscription", "dispute", "balance_transaction", "coupon"),
-    "shopify": ("order", "order_line", "customer", "product", "product_variant", "fulfillment", "discount_code", "cart"),
+    "shopify": ("order", "order_line", "customer", "product", "product_variant", "fulfillment", "discount", "cart"),
     "zendesk": ("ticket", "ticket_comment", "user", "organization", "satisfaction_rating", "macro", "sla_policy"),
     "netsuite": ("journal_entry", "vendor", "purchase_order", "ledger_account", "tax_code", "currency_rate", "budget"),
     "hubspot": ("company", "deal", "email_event", "form_submission", "marketing_email", "contact_list", "engagement"),
@@ -208,7 +208,8 @@ def _exported(rng: random.Random) -> Kind:
     bucket = rng.choice(("acme-datalake", "acme-exports", "partner-drop"))
     zone = rng.choice(("bronze", "silver", "gold"))
     words = _words(rng, noun, area)
-    return "s3", f"{bucket}/{zone}/{area}/{noun}-{words['measure'].replace('_', '-')}-{rng.randint(1, 12):02d}", area, words
+    name = f"{noun}-{words['measure'].replace('_', '-')}-{rng.randint(1, 12):02d}"
+    return "s3", f"{bucket}/{zone}/{area}/{name}", area, words
 
 
 KINDS: tuple[Callable[[random.Random], Kind], ...] = (_landed, _staged, _modelled, _topic, _exported)
@@ -217,7 +218,9 @@ WEIGHTS = (20, 20, 45, 5, 10)
 
 def proposals(dataset: Dataset) -> Iterator[Proposal]:
     """What a connector would send: one aspect for all, a few more for some."""
-    properties = {"name": dataset.name, "description": dataset.description or None, "created": {"time": dataset.created}}
+    properties = {"name": dataset.name, "created": {"time": dataset.created}}
+    if dataset.description:
+        properties["description"] = dataset.description
     yield proposal_of(dataset.urn, "datasetProperties", properties)
     if dataset.columns:
         fields = [

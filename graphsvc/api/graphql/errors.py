@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
@@ -34,6 +35,11 @@ _CODES: tuple[tuple[type[GraphsvcError], str], ...] = (
 )
 _TOKENS = "Document contains more than"  # how the parser words it when a document passes the limit of tokens
 _SUGGESTION = re.compile(r" Did you mean .*\?$", re.DOTALL)
+
+
+def refused(message: str, code: str, **more: Any) -> GraphQLError:
+    """The error for a request that is not run; `more` stands beside its code."""
+    return GraphQLError(message, extensions={"code": code, **more})
 
 
 def code_of(error: GraphQLError) -> str:

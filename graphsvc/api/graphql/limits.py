@@ -7,7 +7,6 @@ The rules run ahead of GraphQL's own, of which some take time that grows with th
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -20,15 +19,20 @@ from graphql import (
     NameNode,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    OperationType,
     SelectionNode,
     SelectionSetNode,
     parse,
 )
+from graphql import OperationType as GraphQLOperationType
 from strawberry.extensions import SchemaExtension
+from strawberry.http import GraphQLRequestData
+from strawberry.types.graphql import OperationType
 
 from graphsvc.api.graphql.cost import HIGHEST, Variables, compiled
+from graphsvc.api.graphql.errors import refused
+from graphsvc.api.graphql.persisted import Persisted
 from graphsvc.config import GraphqlSettings
+from graphsvc.graph.budget import Budget, current, spending
 
 MAX_TEXT = 100_000  # characters of a document; its tokens have a limit of their own, but one token may be long
 MAX_DIRECTIVES = 50
@@ -37,11 +41,6 @@ MAX_INTROSPECTIONS = 4  # `__schema` and `__type` in a document
 KNOWN_QUERIES = 256  # texts whose parsing and validation is remembered: programs repeat theirs with other variables
 KNOWN_TEXT = 20_000  # characters of a text that is remembered
 LIMIT, COST = "LIMIT_EXCEEDED", "COST_LIMIT"
-
-
-def refused(message: str, code: str, **more: Any) -> GraphQLError:
-    """The error for a request that is not run."""
-    return GraphQLError(message, extensions={"code": code, **more})
 
 
 @dataclass(slots=True)
@@ -56,8 +55,15 @@ class Documents:
     """The documents of a schema: checks them, works out what they cost, and remembers those that were valid."""
 
     def __init__(self, settings: GraphqlSettings) -> None:
+        """
+        Start with an empty memory.
+
+        Raises:
+            ConfigError: The persisted documents cannot be read.
+        """
         self._settings = settings
         self._known: OrderedDict[str, Known] = OrderedDict()
+        self.persisted = Persisted(settings)
 
     def known(self, text: str) -> Known | None:
         """A document that was valid when it was last sent."""
@@ -113,16 +119,17 @@ class Documents:
             limit=limit,
         )
 
-    def together(self, schema: GraphQLSchema, operations: list[tuple[str, Variables | None, str | None]]) -> int:
-        """What several operations, each a text, its variables and a name, cost; what is refused alone costs nothing."""
+    def together(self, schema: GraphQLSchema, requests: Iterable[GraphQLRequestData]) -> GraphQLError | None:
+        """The error for operations that cost too much together; one that is refused by itself costs nothing."""
         total = 0
-        for text, variables, name in operations:
+        for request in requests:
             try:
+                text = self.persisted.text(request.query, request.extensions) or ""
                 known = self.known(text) or Known(self.parsed(text))
             except GraphQLError:
                 continue
-            total += self.cost(schema, known, variables, name)
-        return total
+            total += self.cost(schema, known, request.variables, request.operation_name)
+        return self.check_cost(total)
 
 
 class Limits(SchemaExtension):
@@ -134,19 +141,19 @@ class Limits(SchemaExtension):
         self._settings = settings
         self._known: Known | None = None
 
-    def on_parse(self) -> Iterator[None]:
-        """Take the document from the memory, or parse it within the limits."""
+    def on_operation(self) -> Iterator[None]:
+        """Find the document: known, persisted, or parsed within the limits."""
         context = self.execution_context
-        text = context.query or ""
-        self._known = self._documents.known(text)
-        if self._known is not None:
-            context.graphql_document = self._known.document
-        elif text:
-            try:
-                context.graphql_document = self._documents.parsed(text)
-            except GraphQLError as error:
-                context.graphql_document = _stand_in(context.operation_name)
-                context.pre_execution_errors = [error]
+        try:
+            context.query = self._documents.persisted.text(context.query, context.operation_extensions)
+            if context.query:
+                self._known = self._documents.known(context.query)
+                context.graphql_document = (
+                    self._documents.parsed(context.query) if self._known is None else self._known.document
+                )
+        except GraphQLError as error:
+            context.graphql_document = _stand_in(context.operation_name)
+            context.pre_execution_errors = [error]
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -166,13 +173,21 @@ class Limits(SchemaExtension):
         )
         context.pre_execution_errors = [error] if error else []
 
+    def on_execute(self) -> Iterator[None]:
+        """Give a query that came by a WebSocket the time of a request; those over HTTP have it already."""
+        if current() is not None or self.execution_context.operation_type is not OperationType.QUERY:
+            yield
+            return
+        with spending(Budget(self._settings.request_timeout_s)):
+            yield
+
 
 def _stand_in(operation_name: str | None) -> DocumentNode:
     """What stands for a document that was refused while it was parsed, so that its error is told as others are."""
     name = None if operation_name is None else NameNode(value=operation_name)
     nothing = SelectionSetNode(selections=())
     return DocumentNode(
-        definitions=(OperationDefinitionNode(operation=OperationType.QUERY, name=name, selection_set=nothing),)
+        definitions=(OperationDefinitionNode(operation=GraphQLOperationType.QUERY, name=name, selection_set=nothing),)
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import strawberry
@@ -107,6 +108,7 @@ _ROOTS = (
 )
 
 
+@cache
 def list_queries() -> Mapping[str, Any]:
     """Query name -> field."""
     fields: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Documents that are known before they are sent: asked for by their sha256, in Apollo's form, or the only ones answered."""
+"""Documents that are known before they are sent: asked for by sha256, in Apollo's form, or the only ones answered."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from graphsvc.api.graphql.limits import refused
+from graphsvc.api.graphql.errors import refused
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import ConfigError
 

@@ -4,7 +4,16 @@ What each entity type's own aspect says, as DataHub's GraphQL names it.
 Each field is read from the key of its name, or of its `path`; see `views.view`.
 """
 
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
 from graphsvc.api.graphql.views import AuditStamp, CustomPropertiesEntry, Long, described, path
+
+if TYPE_CHECKING:
+    from graphsvc.api.graphql.types import CorpUser, Dataset, MLFeature, MLModelGroup, MLPrimaryKey
+
+_TYPES = strawberry.lazy("graphsvc.api.graphql.types")
 
 
 @described
@@ -129,6 +138,7 @@ class CorpUserProperties:
     display_name: str | None
     email: str | None
     title: str | None
+    manager: Annotated["CorpUser", _TYPES] | None
     department_id: Long | None
     department_name: str | None
     first_name: str | None
@@ -225,6 +235,33 @@ class DataPlatformInstanceProperties:
 
 
 @described
+class VersionTag:
+    """What a version is called."""
+
+    version_tag: str | None
+
+
+@described
+class MLHyperParam:
+    """A parameter of the training of a model."""
+
+    name: str | None
+    description: str | None
+    value: str | None
+    created_at: Long | None
+
+
+@described
+class MLMetric:
+    """A measure of a model."""
+
+    name: str | None
+    description: str | None
+    value: str | None
+    created_at: Long | None
+
+
+@described
 class MLModelProperties:
     """What is known of a model."""
 
@@ -233,6 +270,10 @@ class MLModelProperties:
     date: Long | None
     version: str | None = path("version.versionTag")
     type: str | None
+    hyper_params: list[MLHyperParam] | None
+    training_metrics: list[MLMetric] | None
+    ml_features: list[str] | None
+    groups: list[Annotated["MLModelGroup", _TYPES]] | None
     tags: list[str] | None
     custom_properties: list[CustomPropertiesEntry] | None
     external_url: str | None
@@ -247,7 +288,7 @@ class MLModelGroupProperties:
     name: str | None
     description: str | None
     created_at: Long | None
-    version: str | None = path("version.versionTag")
+    version: VersionTag | None
     custom_properties: list[CustomPropertiesEntry] | None
     external_url: str | None
     created: AuditStamp | None
@@ -260,7 +301,8 @@ class MLFeatureProperties:
 
     description: str | None
     data_type: str | None
-    version: str | None = path("version.versionTag")
+    version: VersionTag | None
+    sources: list[Annotated["Dataset", _TYPES]] | None
     custom_properties: list[CustomPropertiesEntry] | None
 
 
@@ -269,6 +311,8 @@ class MLFeatureTableProperties:
     """What is known of a table of features."""
 
     description: str | None
+    ml_features: list[Annotated["MLFeature", _TYPES]] | None
+    ml_primary_keys: list[Annotated["MLPrimaryKey", _TYPES]] | None
     custom_properties: list[CustomPropertiesEntry] | None
 
 
@@ -278,7 +322,8 @@ class MLPrimaryKeyProperties:
 
     description: str | None
     data_type: str | None
-    version: str | None = path("version.versionTag")
+    version: VersionTag | None
+    sources: list[Annotated["Dataset", _TYPES]] | None
     custom_properties: list[CustomPropertiesEntry] | None
 
 
@@ -290,6 +335,7 @@ class DataProductProperties:
     description: str | None
     custom_properties: list[CustomPropertiesEntry] | None
     external_url: str | None
+    num_assets: int | None
 
 
 @described

@@ -5,15 +5,20 @@ from importlib.resources import files
 from typing import Any
 
 import orjson
-from cross_web import HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
+from strawberry.types import ExecutionResult
+from strawberry.types.unset import UNSET
 
+from graphsvc.api.bounded import ClientGoneError, until_gone
 from graphsvc.api.graphql.context import Context
+from graphsvc.api.graphql.limits import Documents
 from graphsvc.api.graphql.plain import decoded
 from graphsvc.api.graphql.schema import build_schema
 from graphsvc.api.graphql.sockets import SocketRouter
 from graphsvc.config import GraphqlSettings, SubscriptionSettings
+from graphsvc.errors import TooLarge
 from graphsvc.feed import Feed
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
@@ -32,22 +37,81 @@ _MEDIA_TYPES = {
 _PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:"
 
 
+_PARTS = {"query": str, "variables": dict, "operationName": str, "extensions": dict}
+CLIENT_GONE = 499  # which nobody sees but the log
+
+
 class _Router(SocketRouter):
-    """Strawberry's router with orjson, our page, and answers of 400 for every malformed body."""
+    """Strawberry's router with orjson, our page, our limits, and answers of 400 for every malformed body."""
+
+    def __init__(self, settings: GraphqlSettings, documents: Documents, *parts: Any, **options: Any) -> None:
+        """Keep the limits; the rest is the sockets'."""
+        super().__init__(*parts, **options)
+        self._settings = settings
+        self._documents = documents
 
     def decode_json(self, data: str | bytes) -> object:
         """
         Decode a request's body, and check its shape.
 
         Raises:
-            HTTPException: It is not an object, or the operation's name is not text.
+            HTTPException: It is neither an object nor a list of some, or a part of one has the wrong type.
         """
         body = orjson.loads(data)
-        if not isinstance(body, dict):
-            raise HTTPException(400, "The body of a GraphQL request is a JSON object")
-        if not isinstance(body.get("operationName"), str | None):
-            raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null, if provided.")
+        operations = body if isinstance(body, list) else [body]
+        if not operations or not all(isinstance(operation, dict) for operation in operations):
+            raise HTTPException(400, "The body of a GraphQL request is a JSON object, or a list of some")
+        for operation in operations:
+            for part, kind in _PARTS.items():
+                if not isinstance(operation.get(part), kind | None):
+                    name = "a string" if kind is str else "an object"
+                    raise HTTPException(400, f"The GraphQL operation's `{part}` must be {name} or null, if provided.")
         return body
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> Any:
+        """
+        Read a request within the limits.
+
+        Raises:
+            HTTPException: It is malformed, too long, or has too many operations.
+        """
+        limits = self._settings
+        if request.method == "POST" and len(await request.get_body()) > limits.max_body_bytes:
+            raise HTTPException(TooLarge.status, f"A GraphQL request has at most {limits.max_body_bytes} bytes")
+        found = await super().parse_http_body(request)
+        if isinstance(found, list) and len(found) > limits.max_batch:
+            raise HTTPException(TooLarge.status, f"A GraphQL request has at most {limits.max_batch} operations")
+        return found
+
+    async def execute_operation(  # noqa: PLR0913, PLR0917  Strawberry's signature
+        self,
+        request: Request,
+        request_adapter: Any,
+        request_data: Any,
+        context: Any,
+        root_value: Any,
+        sub_response: Any,
+    ) -> Any:
+        """Run the operations while the client is there; those of a batch only if they do not cost too much together."""
+        if isinstance(request_data, list):
+            error = self._documents.together(self.schema._schema, request_data)  # type: ignore[attr-defined]  # noqa: SLF001
+            if error is not None:
+                return [ExecutionResult(data=None, errors=[error]) for _ in request_data]
+        async with until_gone(request.receive):
+            return await super().execute_operation(
+                request, request_adapter, request_data, context, root_value, sub_response
+            )
+
+    async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
+        """Answer, in GraphQL's form also where the request is refused as a whole."""
+        try:
+            return await super().run(request, context, root_value)
+        except ClientGoneError:
+            return Response(status_code=CLIENT_GONE)
+        except HTTPException as error:
+            code = "LIMIT_EXCEEDED" if error.status_code == TooLarge.status else "BAD_INPUT"
+            content = self.encode_json({"errors": [{"message": error.reason, "extensions": {"code": code}}]})
+            return Response(content, error.status_code, media_type="application/json")
 
     def encode_json(self, data: object) -> bytes:
         """Encode an answer; whole numbers beyond 64 bits, which orjson refuses, go by the standard library."""
@@ -87,8 +151,11 @@ def build_router(  # noqa: PLR0913  what the service was built with
     async def context() -> Context:  # a plain function would cost a thread per request
         return Context(reader, registry, settings, feed)
 
+    documents = Documents(settings)
     graphql = _Router(
-        build_schema(settings, registry),
+        settings,
+        documents,
+        build_schema(settings, registry, documents),
         subscriptions or SubscriptionSettings(),
         token,
         graphql_ide="graphiql" if settings.graphiql else None,

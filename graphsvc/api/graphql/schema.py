@@ -18,12 +18,16 @@ from strawberry.utils.str_converters import to_camel_case
 import graphsvc.api.graphql.types  # noqa: F401  registers the entity types
 from graphsvc.api.graphql.across_lineage import scroll_across_lineage, search_across_lineage
 from graphsvc.api.graphql.analysis import impact_analysis, paths_between
+from graphsvc.api.graphql.app_info import app_config
+from graphsvc.api.graphql.browse import browse_paths, browse_v2
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, GenericEntity, class_of, entity_of, register_own, type_of
 from graphsvc.api.graphql.errors import ErrorCodes
 from graphsvc.api.graphql.generated import generated_fields, shared_fields
 from graphsvc.api.graphql.limits import Documents, Limits
 from graphsvc.api.graphql.lineage import lineage
+from graphsvc.api.graphql.listing import get_entity_counts, list_queries
+from graphsvc.api.graphql.members import list_data_product_assets
 from graphsvc.api.graphql.names import SHIPPED_TYPES, query_name, type_name
 from graphsvc.api.graphql.plain import PlainExecutor
 from graphsvc.api.graphql.search import (
@@ -133,9 +137,18 @@ def _query_type(registry: Registry) -> type:
     fields["changes_cursor"] = strawberry.field(
         resolver=changes_cursor, description="Where the change log ends now: `after` of a later subscription."
     )
+    fields["browse_v2"] = strawberry.field(resolver=browse_v2, description="The steps that lead on from a browse path.")
+    fields["browse_paths"] = strawberry.field(resolver=browse_paths, description="Browse paths of the older kind.")
+    fields["list_data_product_assets"] = strawberry.field(
+        resolver=list_data_product_assets, description="A search among what a data product offers."
+    )
+    fields["get_entity_counts"] = strawberry.field(resolver=get_entity_counts, description="How many entities there are.")
+    fields["app_config"] = strawberry.field(resolver=app_config, description="What the service is and can do.")
+    fields |= list_queries()
+    taken = {to_camel_case(name) for name in fields}
     for entity_type in registry.entities:
         name = query_name(entity_type)
-        fields[name if name not in fields else f"{name}Entity"] = _typed(entity_type)
+        fields[name if name not in taken else f"{name}Entity"] = _typed(entity_type)
     return strawberry.type(type("Query", (), fields), description="What can be asked.")
 
 
@@ -179,7 +192,7 @@ def build_schema(
         types=[*map(class_of, model.entities), GenericEntity],
         extensions=[lambda: ErrorCodes(suggestions=settings.introspection), lambda: Limits(shared, settings)],
         execution_context_class=PlainExecutor,
-        config=StrawberryConfig(scalar_map={Long: LONG}),
+        config=StrawberryConfig(scalar_map={Long: LONG}, batching_config={"max_operations": settings.max_batch}),
     )
 
 

@@ -1,15 +1,24 @@
 """Schemas of datasets."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
 
 from graphsvc.api.graphql.aspects import GlobalTags, GlossaryTerms, tags, terms
-from graphsvc.api.graphql.entity import Entity, entity_of
-from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, path, records, text, texts, view
+from graphsvc.api.graphql.entity import entity_of, referred
+from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, path, records, text, texts, union, view
+from graphsvc.graph.reader import AspectRow
 from graphsvc.urn import schema_field_urn
+
+if TYPE_CHECKING:
+    from graphsvc.api.graphql.types import Dataset, SchemaFieldEntity
+
+_TYPES = strawberry.lazy("graphsvc.api.graphql.types")
 
 # The classes of DataHub's type union whose name is not the enum's value with `Type` behind it.
 _RENAMED = {"RECORD": "STRUCT"}
+_RAW = ("rawSchema", "tableSchema", "schema", "documentSchema")  # where the kinds of platform schemas have their text
 
 
 @described
@@ -28,8 +37,9 @@ class SchemaField:
     is_partitioning_key: bool | None
     json_props: str | None
     tags: GlobalTags | None
+    global_tags: GlobalTags | None = strawberry.field(description="DataHub's older name for `tags`.")
     glossary_terms: GlossaryTerms | None
-    schema_field_entity: Entity
+    schema_field_entity: Annotated["SchemaFieldEntity", _TYPES]
 
 
 @described
@@ -37,9 +47,29 @@ class ForeignKeyConstraint:
     """A constraint between columns of two datasets."""
 
     name: str | None
-    foreign_dataset: str | None
-    foreign_fields: list[str] | None
-    source_fields: list[str] | None
+    foreign_dataset: Annotated["Dataset", _TYPES] | None
+    foreign_fields: list[Annotated["SchemaFieldEntity", _TYPES]]
+    source_fields: list[Annotated["SchemaFieldEntity", _TYPES]]
+
+
+@described
+class TableSchema:
+    """The schema in the platform's own words."""
+
+    schema: str
+
+
+@described
+class KeyValueSchema:
+    """The schemas of a topic's keys and values, in the platform's own words."""
+
+    key_schema: str
+    value_schema: str
+
+
+PlatformSchema = Annotated[
+    TableSchema | KeyValueSchema, union("PlatformSchema", "A schema in the platform's own words.")
+]
 
 
 @described
@@ -55,16 +85,40 @@ class SchemaMetadata:
     primary_keys: list[str] | None
     foreign_keys: list[ForeignKeyConstraint]
     fields: list[SchemaField]
+    platform_schema: PlatformSchema | None
+    dataset_urn: str
     created: AuditStamp | None
     last_modified: AuditStamp | None
+    created_at: Long | None = strawberry.field(description="When this version was written.")
 
 
-def schema_metadata(value: Mapping[str, Any], urn: str, version: int) -> SchemaMetadata:
+@described
+class EditableSchemaFieldInfo:
+    """What people say of a column."""
+
+    field_path: str
+    description: str | None
+    tags: GlobalTags | None
+    global_tags: GlobalTags | None = strawberry.field(description="DataHub's older name for `tags`.")
+    glossary_terms: GlossaryTerms | None
+
+
+@described
+class EditableSchemaMetadata:
+    """What people say of the columns of a dataset."""
+
+    editable_schema_field_info: list[EditableSchemaFieldInfo]
+
+
+def schema_metadata(value: Mapping[str, Any], urn: str, row: AspectRow) -> SchemaMetadata:
     """A `schemaMetadata` value; fields without a path are left out."""
     return view(
         SchemaMetadata,
         value,
-        aspect_version=Long(version),
+        aspect_version=Long(row.version),
+        created_at=None if row.created_at is None else Long(row.created_at),
+        dataset_urn=urn,
+        platform_schema=_platform_schema(value.get("platformSchema")),
         fields=[_field(item, urn) for item in records(value.get("fields")) if text(item.get("fieldPath"))],
         foreign_keys=[_foreign_key(item) for item in records(value.get("foreignKeys"))],
     )
@@ -79,6 +133,7 @@ def _field(item: Mapping[str, Any], urn: str) -> SchemaField:
         recursive=item.get("recursive") is True,
         type=_type(item.get("type")),
         tags=tags(item.get("globalTags"), urn),
+        global_tags=tags(item.get("globalTags"), urn),
         glossary_terms=terms(item.get("glossaryTerms"), urn),
         schema_field_entity=entity_of(schema_field_urn(urn, item["fieldPath"])),
     )
@@ -96,7 +151,41 @@ def _type(value: Json) -> str | None:
 def _foreign_key(item: Mapping[str, Any]) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         name=text(item.get("name")),
-        foreign_dataset=text(item.get("foreignDataset")),
-        foreign_fields=texts(item.get("foreignFields")),
-        source_fields=texts(item.get("sourceFields")),
+        foreign_dataset=referred(item.get("foreignDataset"), "dataset"),
+        foreign_fields=_columns(item.get("foreignFields")),
+        source_fields=_columns(item.get("sourceFields")),
+    )
+
+
+def _columns(value: Json) -> list[Any]:
+    return [found for urn in texts(value) or () if (found := referred(urn, "schemaField")) is not None]
+
+
+def _platform_schema(value: Json) -> TableSchema | KeyValueSchema | None:
+    """`{"com.linkedin.schema.OtherSchema": {"rawSchema": …}}`, and its like."""
+    inner = next(iter(value.values()), None) if isinstance(value, dict) else None
+    if not isinstance(inner, dict):
+        return None
+    key, whole = text(inner.get("keySchema")), text(inner.get("valueSchema") or inner.get("documentSchema"))
+    if key:
+        return KeyValueSchema(key_schema=key, value_schema=whole or "")
+    raw = next((found for name in _RAW if (found := text(inner.get(name))) is not None), None)
+    return None if raw is None else TableSchema(schema=raw)
+
+
+def editable_schema_metadata(value: Mapping[str, Any], urn: str) -> EditableSchemaMetadata:
+    """An `editableSchemaMetadata` value; fields without a path are left out."""
+    return EditableSchemaMetadata(
+        editable_schema_field_info=[
+            view(
+                EditableSchemaFieldInfo,
+                item,
+                field_path=item["fieldPath"],
+                tags=tags(item.get("globalTags"), urn),
+                global_tags=tags(item.get("globalTags"), urn),
+                glossary_terms=terms(item.get("glossaryTerms"), urn),
+            )
+            for item in records(value.get("editableSchemaFieldInfo"))
+            if text(item.get("fieldPath"))
+        ]
     )

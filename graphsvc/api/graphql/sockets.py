@@ -68,7 +68,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         if not isinstance(message, dict) or not _is_well_formed(message):
             await self.handle_invalid_message("Failed to parse message")
             return
-        await super().handle_message(message)  # type: ignore[arg-type]  # checked by its parts
+        await super().handle_message(message)
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Nothing that one operation has read is shown to another one."""
@@ -76,7 +76,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         own.context = copy(self.context)
         own.context.renew()
         try:
-            await BaseGraphQLTransportWSHandler.run_operation(own, operation)
+            await super(_Handler, own).run_operation(operation)
         except WebSocketDisconnected:
             return
 

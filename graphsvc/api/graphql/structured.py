@@ -7,7 +7,7 @@ import strawberry
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, referred
 from graphsvc.api.graphql.names import EntityType, entity_type_of
-from graphsvc.api.graphql.views import AuditStamp, Json, described, fraction, records, shown, text, texts, view
+from graphsvc.api.graphql.views import AuditStamp, Json, described, fraction, records, shown, text, texts, union, view
 
 if TYPE_CHECKING:
     from graphsvc.api.graphql.types import DataTypeEntity, EntityTypeEntity, Form, StructuredPropertyEntity
@@ -30,7 +30,7 @@ class NumberValue:
     number_value: float
 
 
-PropertyValue = Annotated[StringValue | NumberValue, strawberry.union("PropertyValue", description="Text or a number.")]
+PropertyValue = Annotated[StringValue | NumberValue, union("PropertyValue", "Text or a number.")]
 
 
 @described

@@ -120,14 +120,38 @@ def _entity(entity_type: str) -> Callable[[Class], Class]:
     return decorate
 
 
-def _view(aspect: str, cls: type[Any], description: str) -> Any:
-    """A field that shows one aspect of the entity by a view; null if the aspect is not there."""
+Part = Callable[[dict[str, Any]], Any]
+
+
+def _view(aspect: str, cls: type[Any], description: str, **parts: Part) -> Any:
+    """A field that shows one aspect of the entity by a view; null if the aspect is not there. Parts are not plain."""
 
     async def resolve(self: Entity, info: Info) -> Any:
         value = await info.context.loaders.value(self.urn, aspect)
-        return None if value is None else view(cls, value)
+        return None if value is None else view(cls, value, **{name: part(value) for name, part in parts.items()})
 
     return strawberry.field(resolver=resolve, graphql_type=cls | None, description=description)
+
+
+def _one(key: str, entity_type: str) -> Part:
+    return lambda value: referred(value.get(key), entity_type)
+
+
+def _all(key: str, entity_type: str) -> Part:
+    """Null where the key is not there."""
+    return lambda value: (
+        [found for urn in texts(value[key]) or () if (found := referred(urn, entity_type)) is not None]
+        if isinstance(value.get(key), list)
+        else None
+    )
+
+
+def _within(key: str, cls: type[Any]) -> Part:
+    return lambda value: view(cls, value[key]) if isinstance(value.get(key), dict) else None
+
+
+def _each(key: str, cls: type[Any]) -> Part:
+    return lambda value: [view(cls, item) for item in records(value[key])] if value.get(key) is not None else None
 
 
 def _text(aspect: str, key: str, description: str) -> Any:
@@ -189,11 +213,6 @@ async def _parent_nodes(info: Info, urn: str, aspect: str) -> ParentNodesResult:
     above = await ancestors(info, first.urn, "glossaryNodeInfo", "parentNode")
     nodes = [first, *(found for up in above if (found := referred(up, "glossaryNode")) is not None)]
     return ParentNodesResult(count=len(nodes), nodes=nodes)
-
-
-async def _children(info: Info, urn: str, entity_type: str) -> int:
-    finder = Search(info.context.reader, info.context.registry)
-    return await finder.total(SearchQuery(text="*", types=(entity_type,), filters=((Filter("parentNode", (urn,)),),)))
 
 
 @_entity("dataset")
@@ -363,7 +382,9 @@ class Container(Entity):
 class CorpUser(Entity):
     """A person, or a service account."""
 
-    properties: p.CorpUserProperties | None = _view("corpUserInfo", p.CorpUserProperties, "What the directory says.")
+    properties: p.CorpUserProperties | None = _view(
+        "corpUserInfo", p.CorpUserProperties, "What the directory says.", manager=_one("managerUrn", "corpuser")
+    )
     editable_properties: p.CorpUserEditableProperties | None = _view(
         "corpUserEditableInfo", p.CorpUserEditableProperties, "What the user says."
     )
@@ -438,11 +459,11 @@ class GlossaryNode(Entity):
 
     @shown("How many terms and nodes stand right below the node.")
     async def children_count(self, info: Info) -> GlossaryChildrenCount:
-        """Those that are soft-deleted do not count."""
-        return GlossaryChildrenCount(
-            terms_count=await _children(info, self.urn, "glossaryTerm"),
-            nodes_count=await _children(info, self.urn, "glossaryNode"),
-        )
+        """Among as many as a page may have; those that are soft-deleted do not count."""
+        count = info.context.settings.max_page
+        page = await related(self, info, ("IsPartOf",), RelationshipDirection.INCOMING, 0, count, removed=False)
+        types = [row.entity.type_text for row in page.relationships]
+        return GlossaryChildrenCount(terms_count=types.count("glossaryTerm"), nodes_count=types.count("glossaryNode"))
 
 
 @_entity("domain")
@@ -523,7 +544,12 @@ class MLModel(Entity):
     """A machine learning model."""
 
     properties: p.MLModelProperties | None = _view(
-        "mlModelProperties", p.MLModelProperties, "What is known of the model."
+        "mlModelProperties",
+        p.MLModelProperties,
+        "What is known of the model.",
+        hyper_params=_each("hyperParams", p.MLHyperParam),
+        training_metrics=_each("trainingMetrics", p.MLMetric),
+        groups=_all("groups", "mlModelGroup"),
     )
     description: str | None = _text("mlModelProperties", "description", "See `properties`.")
 
@@ -538,7 +564,10 @@ class MLModelGroup(Entity):
     """A group of models: the versions of one."""
 
     properties: p.MLModelGroupProperties | None = _view(
-        "mlModelGroupProperties", p.MLModelGroupProperties, "What is known of the group."
+        "mlModelGroupProperties",
+        p.MLModelGroupProperties,
+        "What is known of the group.",
+        version=_within("version", p.VersionTag),
     )
     description: str | None = _text("mlModelGroupProperties", "description", "See `properties`.")
 
@@ -553,7 +582,11 @@ class MLFeature(Entity):
     """A feature of machine learning."""
 
     properties: p.MLFeatureProperties | None = _view(
-        "mlFeatureProperties", p.MLFeatureProperties, "What is known of the feature."
+        "mlFeatureProperties",
+        p.MLFeatureProperties,
+        "What is known of the feature.",
+        version=_within("version", p.VersionTag),
+        sources=_all("sources", "dataset"),
     )
     description: str | None = _text("mlFeatureProperties", "description", "See `properties`.")
     data_type: str | None = _text("mlFeatureProperties", "dataType", "See `properties`.")
@@ -569,7 +602,11 @@ class MLFeatureTable(Entity):
     """A table of features."""
 
     properties: p.MLFeatureTableProperties | None = _view(
-        "mlFeatureTableProperties", p.MLFeatureTableProperties, "What is known of the table."
+        "mlFeatureTableProperties",
+        p.MLFeatureTableProperties,
+        "What is known of the table.",
+        ml_features=_all("mlFeatures", "mlFeature"),
+        ml_primary_keys=_all("mlPrimaryKeys", "mlPrimaryKey"),
     )
     description: str | None = _text("mlFeatureTableProperties", "description", "See `properties`.")
 
@@ -579,7 +616,11 @@ class MLPrimaryKey(Entity):
     """The key of a table of features."""
 
     properties: p.MLPrimaryKeyProperties | None = _view(
-        "mlPrimaryKeyProperties", p.MLPrimaryKeyProperties, "What is known of the key."
+        "mlPrimaryKeyProperties",
+        p.MLPrimaryKeyProperties,
+        "What is known of the key.",
+        version=_within("version", p.VersionTag),
+        sources=_all("sources", "dataset"),
     )
     description: str | None = _text("mlPrimaryKeyProperties", "description", "See `properties`.")
     data_type: str | None = _text("mlPrimaryKeyProperties", "dataType", "See `properties`.")
@@ -595,7 +636,10 @@ class DataProduct(HasAssets):
     """Data that someone offers as a product."""
 
     properties: p.DataProductProperties | None = _view(
-        "dataProductProperties", p.DataProductProperties, "What the product is."
+        "dataProductProperties",
+        p.DataProductProperties,
+        "What the product is.",
+        num_assets=lambda value: len(records(value.get("assets"))),
     )
 
 

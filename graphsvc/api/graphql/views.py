@@ -35,6 +35,12 @@ def described(cls: type[View]) -> type[View]:
     return strawberry.type(cls, description=inspect.getdoc(cls))
 
 
+def union(name: str, description: str) -> Any:
+    """What marks a union of types, inside of `Annotated`."""
+    WRITTEN.add(name)
+    return strawberry.union(name, description=description)
+
+
 def shown(description: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """A field with a resolver; what `strawberry.field` does, but with types."""
     field: Callable[[Callable[P, Result]], Callable[P, Result]] = strawberry.field(description=description)
