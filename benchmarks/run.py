@@ -1,7 +1,8 @@
 """
 The figures of docs/benchmarks.md, measured in one run and given as ratios to a hand-written ceiling.
 
-    python benchmarks/run.py [--datasets 20000] [--rounds 5] [--only ingest|kafka|lineage]
+    python benchmarks/run.py [--datasets 20000] [--rounds 5] [--only ingest|kafka|lineage|reading]
+                             [--sizes 10000,100000,1000000]
 
 Neo4j is the one that NEO4J_URI names (its graph gets the benchmark's data added), else a private one in a temporary
 folder. Prints a table and writes benchmarks/latest.json: name -> {value, unit, ceiling, ratio}.
@@ -23,6 +24,7 @@ import consume
 import ingest
 import lineage
 import neo4j
+import reading
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -99,7 +101,8 @@ async def main() -> None:
         "--datasets", type=int, default=20_000, help="datasets per contestant and round, three MCPs each"
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds; each contestant runs once in each")
-    parser.add_argument("--only", choices=("ingest", "kafka", "lineage"), help="measure only this")
+    parser.add_argument("--only", choices=("ingest", "kafka", "lineage", "reading"), help="measure only this")
+    parser.add_argument("--sizes", default="10000,100000,1000000", help="datasets of the graphs that are read from")
     arguments = parser.parse_args()
     async with graph() as (driver, env):
         measured: dict[str, dict] = {}
@@ -107,6 +110,8 @@ async def main() -> None:
             measured |= await ingest.measure(driver, env, arguments.datasets, arguments.rounds)
         if arguments.only in (None, "lineage"):
             measured |= await lineage.measure(driver, env)
+        if arguments.only in (None, "reading"):
+            measured |= await reading.measure(driver, env, [int(size) for size in arguments.sizes.split(",")])
         if arguments.only in (None, "kafka"):
             with broker() as bootstrap:
                 measured |= await consume.measure(driver, env, bootstrap, arguments.datasets, arguments.rounds)

@@ -30,7 +30,7 @@ from graphsvc.graph.migrate import migrate as run_migrations
 from graphsvc.graph.registry import load_registry
 from graphsvc.letters import replay_all, show_list, show_one
 from graphsvc.load import load as load_files
-from graphsvc.shell import Service, entity_table, lineage_trees, search_table, warn_if_cut
+from graphsvc.shell import Service, entity_table, lineage_trees, milliseconds, search_table, warn_if_cut
 
 if TYPE_CHECKING:
     from graphsvc.local.stack import LocalStack
@@ -54,6 +54,15 @@ Model = Annotated[
 ]
 Url = Annotated[str | None, typer.Option(help="Address of the service; default: the one that runs from --data-dir.")]
 Token = Annotated[str | None, typer.Option(envvar="GRAPHSVC_HTTP__TOKEN", help="The service's token, if it has one.")]
+AsOf = Annotated[
+    int | None,
+    typer.Option(
+        "--as-of",
+        parser=milliseconds,
+        metavar="TIME",
+        help="Show how it stood at this time: 2026-11-01T12:00, or milliseconds.",
+    ),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option("--filter", help="field=pattern, repeatable; fields: error, urn, aspect, topic, reason."),
@@ -154,15 +163,16 @@ class LineageFormat(StrEnum):
 
 
 @app.command()
-def get(
+def get(  # noqa: PLR0913, PLR0917  options of the command line
     urn: Annotated[str, typer.Argument(help="An entity's URN.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002  a flag
+    as_of: AsOf = None,
     url: Url = None,
     token: Token = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Show an entity with all its aspects."""
-    answer = Service(url or _running_url(data_dir), token).entity(urn)
+    answer = Service(url or _running_url(data_dir), token).entity(urn, **_at(as_of))
     if as_json:
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
@@ -178,6 +188,7 @@ def lineage(  # noqa: PLR0913, PLR0917  options of the command line
     fold: Annotated[bool, typer.Option("--fold", help="Leave jobs out.")] = False,  # noqa: FBT002  a flag
     removed: Annotated[bool, typer.Option("--removed", help="Show soft-deleted entities too.")] = False,  # noqa: FBT002  a flag
     form: Annotated[LineageFormat, typer.Option("--format", help="How to print.")] = LineageFormat.TREE,
+    as_of: AsOf = None,
     url: Url = None,
     token: Token = None,
     data_dir: DataDir = DATA_DIR,
@@ -186,7 +197,13 @@ def lineage(  # noqa: PLR0913, PLR0917  options of the command line
     direction = "both" if upstream and downstream else "upstream" if upstream else "downstream"
     wanted = "json" if form is LineageFormat.TREE else form.value
     answer = Service(url or _running_url(data_dir), token).lineage(
-        urn, direction=direction, hops=hops, fold=str(fold).lower(), removed=str(removed).lower(), format=wanted
+        urn,
+        direction=direction,
+        hops=hops,
+        fold=str(fold).lower(),
+        removed=str(removed).lower(),
+        format=wanted,
+        **_at(as_of),
     )
     if form is not LineageFormat.TREE:
         typer.echo(answer.content, nl=False)
@@ -470,6 +487,10 @@ def _announce(settings: Settings, url: str, local: "LocalStack | None") -> None:
 def _note_address(data_dir: Path, url: str) -> None:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     (data_dir / ADDRESS_FILE).write_text(json.dumps({"url": url}), encoding="utf-8")
+
+
+def _at(as_of: int | None) -> dict[str, int]:
+    return {} if as_of is None else {"asOf": as_of}
 
 
 def _running_url(data_dir: Path) -> str:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -28,9 +29,9 @@ class Service:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def entity(self, urn: str) -> Any:
+    def entity(self, urn: str, **options: str | int) -> Any:
         """An entity with all its aspects, as `GET /entities/{urn}` gives it."""
-        return self._ask("GET", f"/entities/{quote(urn, safe='')}").json()
+        return self._ask("GET", f"/entities/{quote(urn, safe='')}", params=options).json()
 
     def lineage(self, urn: str, **options: str | int) -> httpx.Response:
         """The answer of `GET /lineage/{urn}`."""
@@ -56,6 +57,19 @@ class Service:
         if answer.is_error:
             raise BadRequest(f"graphsvc answers {answer.status_code}: {_message(answer)}")
         return answer
+
+
+def milliseconds(text: str) -> int:
+    """
+    A time, as people write it.
+
+    Args:
+        text: Milliseconds since 1970, or ISO 8601, `2026-11-01T12:00`; of this machine's zone if it names none.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    return int(text) if text.isdecimal() else int(datetime.fromisoformat(text).timestamp() * 1_000)
 
 
 def lineage_trees(answer: Mapping[str, Any]) -> list[Tree]:

@@ -35,6 +35,7 @@ class Asked:
         where: Entities to show; what they hang on by is then left out, and stood for by folded edges.
         during: Entities that the walk enters.
         cursor: Where an earlier answer to the same question ended; None for the first page.
+        as_of: Milliseconds of the time whose graph the walks are of; None for now.
     """
 
     urn: str
@@ -48,6 +49,7 @@ class Asked:
     where: OrFilters = ()
     during: OrFilters = ()
     cursor: str | None = None
+    as_of: int | None = None
 
     @property
     def unpaged(self) -> "Asked":

@@ -12,6 +12,7 @@ from graphsvc.api.filters import platform_urn
 from graphsvc.api.impact import DEFAULT_HOPS, Asked, Impact, Named, Row, by_hop, impact, type_of
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import NotFound
+from graphsvc.graph.past import FOREVER, PastReader
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 from graphsvc.graph.walking import FOLDED, Edge, Flow
@@ -55,6 +56,10 @@ LINEAGE_EXAMPLE = {
     "truncatedAtMaxHops": False,
     "cursor": None,
 }  # fmt: skip
+AsOf = Annotated[
+    int | None,
+    Query(alias="asOf", ge=0, le=FOREVER, description="A time in milliseconds: answer as things stood then."),
+]
 _DRAW = {"dot": dot_text, "mermaid": mermaid_text, "svg": svg_text}
 _DRAWINGS = {
     "text/csv": {"example": "name,type,platform,distance,owners,domain,tags,urn,direction,removed\r\n"},
@@ -74,22 +79,25 @@ def build_router(reader: Reader, registry: Registry, limits: GraphqlSettings) ->
         limits: Bounds of hops, nodes and time; GraphQL's.
     """
     router = APIRouter(tags=["Reading"])
-    walks = Walks(reader, registry)
+
+    def reader_of(as_of: int | None) -> Reader:
+        return reader if as_of is None else PastReader(reader, registry, as_of)
 
     @router.get(
         "/entities/{urn:path}",
         summary="An entity with all its aspects",
         responses={200: {"content": {"application/json": {"example": ENTITY_EXAMPLE}}}, 404: {}},
     )
-    async def get_entity(urn: str) -> Response:
+    async def get_entity(urn: str, as_of: AsOf = None) -> Response:
         """Current aspects as they were sent, and the names of all entities that they mention and the graph knows."""
         parse_urn(urn)
-        row = (await reader.entities([urn])).get(urn)
+        then = reader_of(as_of)
+        row = (await then.entities([urn])).get(urn)
         if row is None:
             raise NotFound(f"{urn} is not in the graph")
-        aspects = (await reader.aspects([urn])).get(urn, {})
+        aspects = (await then.aspects([urn])).get(urn, {})
         values = {name: orjson.loads(aspect.value) for name, aspect in aspects.items()}
-        mentioned = await reader.entities(sorted(_urns(values) - {urn}))
+        mentioned = await then.entities(sorted(_urns(values) - {urn}))
         return JSONAnswer(
             {
                 "urn": urn,
@@ -123,6 +131,7 @@ def build_router(reader: Reader, registry: Registry, limits: GraphqlSettings) ->
         max_nodes: Annotated[int | None, Query(alias="maxNodes", ge=1, description="Nodes at most, each way.")] = None,
         types: Annotated[list[str] | None, Query(description="Relationships to follow; all if there are none.")] = None,
         cursor: Annotated[str | None, Query(description="Where the page before ended; all else as it was.")] = None,
+        as_of: AsOf = None,
     ) -> Response:
         """
         Who owns what breaks: every entity with its distance, owners, domain and tags, and the edges between them.
@@ -140,8 +149,10 @@ def build_router(reader: Reader, registry: Registry, limits: GraphqlSettings) ->
             mixed=mixed,
             removed=removed,
             cursor=cursor,
+            as_of=as_of,
         )
-        found = await impact(walks, reader, limits, asked, {})
+        then = reader_of(as_of)
+        found = await impact(Walks(then, registry), then, limits, asked, {})
         if found is None:
             raise NotFound(f"{urn} is not in the graph")
         answer = (

@@ -106,8 +106,12 @@ class PastReader(Reader):
         removed: bool = False,  # noqa: FBT001, FBT002  the same
     ) -> dict[str, Page]:
         """One page of what was directly upstream or downstream; else as the reader of the present."""
-        sides = {"out": flow == "up", "in": flow == "down"}
-        return await self._page(urns, self._lineage, start=start, count=count, removed=removed, lineage=True, **sides)
+        up = flow == "up"
+        sides = {"out": up, "in": not up}
+        pages = await self._page(urns, self._lineage, start=start, count=count, removed=removed, lineage=True, **sides)
+        return {
+            urn: Page(page.total, tuple(row._replace(outgoing=up) for row in page.rows)) for urn, page in pages.items()
+        }
 
     async def lineage(self, walk: Walk) -> Lineage | None:
         """Everything that a walk reached; None if its start had no node. It takes a query for each hop."""

@@ -421,7 +421,7 @@ class Reader:
         flow: Flow,
         start: int,
         count: int,
-        removed: bool = False,  # noqa: FBT001, FBT002  as above
+        removed: bool = True,  # noqa: FBT001, FBT002  as above
     ) -> dict[str, Page]:
         """One page of direct upstreams or downstreams per entity; else as `relationships`."""
         text = query(f"read/hop_{flow}", types="|".join(sorted(self._lineage)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import islice, pairwise, starmap
 from typing import Any, NamedTuple
 
 from graphsvc.graph import walking
@@ -350,7 +350,7 @@ class Walks:
 def walked_of(found: Lineage) -> Walked:
     """The reader's answer as the walks give theirs, so that nodes of it can be left out."""
     nodes = [Node(node.urn, node.name, node.removed, node.referenced_only) for node in (found.start, *found.nodes)]
-    edges = tuple(map(Edge._make, found.edges))
+    edges = tuple(starmap(Edge, found.edges))
     distance = {node.urn: node.distance for node in (found.start, *found.nodes)}
     last = found.nodes[-1:] if found.limited else ()
     return Walked(

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import stamina
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -84,6 +85,7 @@ class KafkaSource:
             finally:
                 await asyncio.shield(_in(thread, reader.close))
 
+    @stamina.retry(on=BrokerUnavailable, attempts=4, timeout=5.0, wait_initial=0.1)  # partitions change their leaders
     async def _places(self) -> dict[str, tuple[int, int]]:
         """Part -> its first offset, and the one that its next record will get."""
         found = await asyncio.gather(*(asyncio.to_thread(self._ends.of, topic) for topic in self._topics.values()))

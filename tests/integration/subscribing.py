@@ -1,5 +1,6 @@
 """Subscribers of the protocol graphql-transport-ws, and changes for them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from graphsvc.ingest.changes import Applied
 from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import decode_proposal
 
+WAIT_S = 30.0
 PROTOCOL = Subprotocol("graphql-transport-ws")
 FIELDS = "cursor id urn aspect version"
 ENTITY = f"""subscription($urns: [String!]!, $aspects: [String!], $after: String) {{
@@ -43,7 +45,7 @@ class Events:
     async def get(self) -> Row:
         """The next event; Refused where there is an error in its place."""
         while True:
-            message = orjson.loads(await self.socket.recv())
+            message = orjson.loads(await asyncio.wait_for(self.socket.recv(), WAIT_S))
             if message["type"] == "error":
                 raise Refused(message["payload"])
             if message["type"] == "next":
@@ -71,10 +73,10 @@ async def connected(url: str, payload: Any = None, **options: Any) -> AsyncItera
 
 
 @asynccontextmanager
-async def subscribed(url: str, query: str, **variables: Any) -> AsyncIterator[Events]:
+async def subscribed(url: str, document: str, /, **variables: Any) -> AsyncIterator[Events]:
     async with connected(url) as socket:
         events = Events(socket)
-        await events.ask(query, variables)
+        await events.ask(document, variables)
         yield events
 
 
@@ -84,12 +86,14 @@ async def put(service: IngestService, urn: str, aspect: str, value: Any, change:
 
 async def put_all(service: IngestService, changes: Iterable[tuple[str, str, Any]], change: str = "UPSERT") -> None:
     proposals = [
-        decode_proposal({
-            "entityUrn": urn,
-            "aspectName": aspect,
-            "changeType": change,
-            **({} if value is None else {"aspect": {"json": value}}),
-        })
+        decode_proposal(
+            {
+                "entityUrn": urn,
+                "aspectName": aspect,
+                "changeType": change,
+                **({} if value is None else {"aspect": {"json": value}}),
+            }
+        )
         for urn, aspect, value in changes
     ]
     answers = await service.ingest(proposals, "urn:li:corpuser:ada")

@@ -74,7 +74,7 @@ def nested(levels: int, count: int) -> str:
 
 def doubling(levels: int) -> str:
     """Fragments of which each spreads the next one twice: 2 to the power of the levels."""
-    spread = RELATED % (1, "...F{0}") + " more: " + RELATED % (1, "...F{0}")
+    spread = RELATED % (3, "...F{0}") + " more: " + RELATED % (3, "...F{0}")
     fragments = [f"fragment F{i} on Entity {{ {spread.replace('{0}', str(i + 1))} }}" for i in range(levels)]
     return " ".join([ENTITY % "...F0", *fragments, f"fragment F{levels} on Entity {{ urn }}"])
 
@@ -115,14 +115,17 @@ ABUSES: dict[str, tuple[Any, str]] = {
     "fragments that double without fields": ({"query": flat_doubling(60)}, "COST_LIMIT"),
     "fragments in a long row": ({"query": flat_doubling(400)}, "LIMIT_EXCEEDED"),
     "introspection, deep": (
-        {"query": "{ __schema { types { " + "fields { type { " * 4 + "name" + " } }" * 4 + " } } }"}, "BAD_INPUT"),
+        {"query": "{ __schema { types { " + "fields { type { " * 4 + "name" + " } }" * 4 + " } } }"}, "COST_LIMIT"),
     "introspection under every alias": (
         {"query": "{ " + " ".join(f"a{i}: __schema {{ types {{ name }} }}" for i in range(50)) + " }"},
         "LIMIT_EXCEEDED"),
     "introspection in a batch": ([{"query": get_introspection_query()}] * 10, "COST_LIMIT"),
     "a long document": ({"query": "{ __typename }" + " " * 100_000}, "LIMIT_EXCEEDED"),
     "a long text": ({"query": ENTITY.replace(URN, URN + "a" * 100_000) % "urn"}, "LIMIT_EXCEEDED"),
-    "a long number": ({"query": nested(1, 1).replace("count: 1", "count: " + "9" * 5_000)}, "BAD_INPUT"),
+    "a long number": (
+        {"query": nested(1, 1).replace("count: 1", "count: 1, start: " + "9" * 5_000)}, "LIMIT_EXCEEDED"),
+    "a number that is no Int": (
+        {"query": nested(1, 1).replace("count: 1", "count: 1, start: " + "9" * 999)}, "BAD_INPUT"),
     "tokens": ({"query": ENTITY % ("urn " * 6_000)}, "LIMIT_EXCEEDED"),
     "brackets": ({"query": "{ entity(urn: " + "[" * 2_000 + "]" * 2_000 + ") { urn } }"}, "BAD_INPUT"),
     "large variables": (
@@ -241,11 +244,12 @@ async def test_persisted_documents(counting: CountingDriver, database: str, regi
     file = tmp_path / "known.json"
     file.write_bytes(orjson.dumps({sha256(known.encode()).hexdigest(): known}))
     found: dict[str, list[Any]] = {}
-    for name, settings in {
+    ways: dict[str, dict[str, Any]] = {
         "none": {},
         "folder": {"persisted": tmp_path},
         "only": {"persisted": file, "persisted_only": True},
-    }.items():
+    }
+    for name, settings in ways.items():
         async with client_of(counting, database, registry, **settings) as client:
             bodies = [
                 {"extensions": named(known)}, {"query": known, "extensions": named(known)}, {"query": known},
@@ -275,6 +279,6 @@ async def test_persisted_documents_are_checked_at_the_start(
         file.write_bytes(content)
 
     with pytest.raises(ConfigError, match=r"graphql\.persisted"):
-        build_router(reader, registry, GraphqlSettings(persisted=file))  # type: ignore[call-arg]
+        build_router(reader, registry, GraphqlSettings(persisted=file))
     with pytest.raises(ConfigError, match="names none"):
-        build_router(reader, registry, GraphqlSettings(persisted_only=True))  # type: ignore[call-arg]
+        build_router(reader, registry, GraphqlSettings(persisted_only=True))

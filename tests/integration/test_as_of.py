@@ -92,7 +92,7 @@ class Oracle:
         elif proposal.change_type == "DELETE":
             if (urn, str(aspect)) in self.history:
                 self.history[urn, str(aspect)].append((at, None))
-        else:
+        elif proposal.aspect is not None:
             if not known:
                 flow = {"flow": "urn:li:dataFlow:(airflow,daily,PROD)"} if kind == "dataJob" else {}
                 self.history[urn, KEYS[kind]] = [(at, flow)]
@@ -177,9 +177,8 @@ class Histories:
     def _value(self, aspect: str) -> dict[str, Any]:
         rng = self._rng
         if aspect == "upstreamLineage":
-            more = rng.choice(
-                [{}, {"query": QUERY}, {"created": {"time": rng.randrange(1, 9), "actor": "urn:li:corpuser:x"}}]
-            )
+            created = {"created": {"time": rng.randrange(1, 9), "actor": "urn:li:corpuser:x"}}
+            more: dict[str, Any] = rng.choice([{}, {"query": QUERY}, created])
             upstreams = [{"dataset": table, **more} for table in self._some(TABLES)]
             return {"upstreams": upstreams, "fineGrainedLineages": self._columns()}
         if aspect == "dataJobInputOutput":
@@ -187,11 +186,12 @@ class Histories:
             return {**sides, "fineGrainedLineages": self._columns()}
         if aspect == "globalTags":
             return {"tags": [{"tag": tag} for tag in self._some(TAGS)]}
-        return {
+        values: dict[str, dict[str, Any]] = {
             "status": {"removed": rng.random() < 0.5},
             "datasetProperties": rng.choice([{"name": "One"}, {"name": "Two"}, {"description": "none"}]),
             "tagProperties": {"name": rng.choice("PQ"), "description": rng.choice("xyz")},
-        }[aspect]
+        }
+        return values[aspect]
 
     def _columns(self) -> list[dict[str, Any]]:
         if self._rng.random() < 0.5:
@@ -214,17 +214,25 @@ async def seen(reader: Reader, registry: Registry) -> dict[str, Any]:
     walks = Walks(reader, registry)
     found: dict[str, Any] = {
         "entities": await reader.entities(URNS),
-        "aspects": {urn: dict(sorted(rows.items())) for urn, rows in (await reader.aspects(URNS)).items()},
+        # Who saw a value last, and when, is noted on it, and no version is made of that.
+        "aspects": {
+            urn: [row._replace(system_metadata=None, run_id=None) for _, row in sorted(rows.items())]
+            for urn, rows in (await reader.aspects(URNS)).items()
+        },
         "values": await walks.values((await reader.entities(URNS)).keys(), {"platform", "tags", "name", "removed"}),
     }
-    for direction in ("in", "out", "both"):
-        for removed in (True, False):
+    for removed in (True, False):
+        for direction in ("in", "out"):
             pages = await reader.relationships(URNS, None, direction, 1, 3, removed)
             found[f"{direction} {removed}"] = {
                 urn: (page.total, [row._replace(via=None) for row in page.rows])
                 for urn, page in pages.items()
                 if page.total
             }
+        pages = await reader.relationships(URNS, None, "both", 0, 500, removed)
+        found[f"both {removed}"] = {
+            urn: (page.total, sorted(map(str, page.rows))) for urn, page in pages.items() if page.total
+        }
     for flow in ("up", "down"):
         pages = await reader.hops(URNS, flow, 0, 50, removed=True)
         found[flow] = {urn: (page.total, set(map(str, page.rows))) for urn, page in pages.items() if page.total}

@@ -60,7 +60,7 @@ async def until_running(driver: AsyncDriver, *, wanted: int, seconds: float) -> 
 
 
 def slow_app(driver: AsyncDriver, database: str, registry: Registry, seconds: float) -> FastAPI:
-    settings = GraphqlSettings(request_timeout_s=seconds)  # type: ignore[call-arg]
+    settings = GraphqlSettings(request_timeout_s=seconds)
     app = FastAPI()
     app.include_router(build_router(SlowReader(driver, database, 30.0, registry), registry, settings))
     app.add_middleware(Bounded, seconds=seconds, written=Written())
@@ -102,10 +102,10 @@ async def test_the_reads_of_a_request_share_its_time(driver: AsyncDriver, databa
 
 async def test_one_read_has_a_limit_of_its_own(driver: AsyncDriver, database: str, registry: Registry) -> None:
     """Where the request has time left."""
-    reader = Reader(driver, database, 0.2, registry)
+    reader = Reader(driver, database, 1.0, registry)
 
     with spending(Budget(60.0)):
-        with pytest.raises(ReadTimeout, match=r"longer than 0\.2 s \(graphql\.query_timeout_s\)"):
+        with pytest.raises(ReadTimeout, match=r"a read took longer than 1 s \(graphql\.query_timeout_s\)"):
             await reader._read(SLOW)
         await reader.ping()
 
@@ -168,7 +168,7 @@ READ = {"query": f'{{ dataset(urn: "{ORDERS}") {{ properties {{ description }} }
 async def replicas(request: Any, graph: AsyncDriver, neo4j_server: Any) -> AsyncIterator[list[httpx.AsyncClient]]:
     """Two replicas of the service over one Neo4j, addressed by itself and by its routing table."""
     uri = request.param + neo4j_server.uri[neo4j_server.uri.index("://") :]
-    graphql = GraphqlSettings(request_timeout_s=2.0)  # type: ignore[call-arg]
+    graphql = GraphqlSettings(request_timeout_s=2.0)
     apps = [create_app(Settings(neo4j=neo4j_settings(neo4j_server, uri), graphql=graphql)) for _ in range(2)]
     async with (
         apps[0].router.lifespan_context(apps[0]),
@@ -221,19 +221,14 @@ async def test_what_is_no_bookmark_is_the_callers_mistake(replicas: list[httpx.A
 
 
 def later(bookmark: str, by: int) -> str:
-    """The bookmark of a transaction to come: the number of the last one is packed at the end of the text."""
+    """The bookmark of a transaction to come: PackStream, in which the last one's number follows 16 bytes of an id."""
     kind, _, text = bookmark.partition(":")
     raw = base64.b64decode(text + "=" * (-len(text) % 4))
-    number, start = _unpacked(raw)
-    packed = b"\xca" + (number + by).to_bytes(4, "big", signed=True)
-    return f"{kind}:{base64.b64encode(raw[:start] + packed).decode().rstrip('=')}"
-
-
-def _unpacked(raw: bytes) -> tuple[int, int]:
-    """The whole number at the end of a PackStream list, and where it begins; before it stand 16 bytes of an id."""
     start = raw.index(b"\xcc\x10") + 18
     size = {0xC8: 1, 0xC9: 2, 0xCA: 4, 0xCB: 8}.get(raw[start], 0)
-    return (int.from_bytes(raw[start + 1 : start + 1 + size], "big", signed=True) if size else raw[start]), start
+    number = int.from_bytes(raw[start + 1 : start + 1 + size], "big", signed=True) if size else raw[start]
+    packed = b"\xca" + (number + by).to_bytes(4, "big", signed=True)
+    return f"{kind}:{base64.b64encode(raw[:start] + packed + raw[start + 1 + size :]).decode()}"
 
 
 def test_a_header_holds_several_bookmarks() -> None:

@@ -248,6 +248,19 @@ async def test_limit_keeps_the_nearest_and_says_so(graph: AsyncDriver, database:
     assert (len(whole.nodes), len(whole.edges), whole.limited) == (9, 9, False)
 
 
+async def test_within_a_distance_the_limit_keeps_the_first_by_urn(
+    graph: AsyncDriver, database: str, reader: Reader
+) -> None:
+    """Whether edges are asked for or not: else a page after it would miss some."""
+    urns = [dataset(i) for i in range(10)]
+    edges = {(urns[0], "DownstreamOf", urn) for urn in urns[:0:-1]}
+    await Drawn(set(urns), edges).write(graph, database)
+
+    found = [await reader.lineage(Walk(urns[0], "up", 2, 4, with_edges=edges)) for edges in (True, False)]
+
+    assert [[node.urn for node in cut.nodes] for cut in found if cut] == [urns[1:5]] * 2
+
+
 async def test_no_node_no_answer(graph: AsyncDriver, reader: Reader) -> None:
     """An unknown start is None, which is not the same as a start without lineage."""
     await graph.execute_query("CREATE (:Entity:Tag {urn: 'urn:li:tag:a', name: 'a'})")

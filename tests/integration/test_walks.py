@@ -3,7 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, LiteralString
 
@@ -12,7 +12,7 @@ from neo4j import AsyncDriver
 
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
-from graphsvc.graph.walking import FOLDED, Flow, shown
+from graphsvc.graph.walking import FIRST, FOLDED, Edge, Flow, Place, shown
 from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, column_of, job
 from tests.integration.by_hand import behind, reached, simple_paths
 
@@ -288,13 +288,60 @@ async def test_limits_are_said(graph: AsyncDriver, database: str, walks: Walks) 
     few = await walks.walk(asked(urns[0], "down", 5, max_nodes=3))
     late = await walks.walk(Question(urns[0], "down", 5, 1000, -1.0))
     many = await walks.walk(asked(urns[0], "down", 5, max_nodes=5))
+    bound = await walks.walk(asked(urns[0], "down", 5, max_nodes=2, max_walked=3))
 
     assert few is not None
     assert late is not None
     assert many is not None
+    assert bound is not None
     assert ([n.urn for n in few.nodes], few.partial, len(few.edges)) == (urns[1:4], Partial.NODE_LIMIT, 3)
-    assert (late.nodes, late.partial) == ((), Partial.TIME_LIMIT)
-    assert (len(many.nodes), many.partial, many.more_hops) == (5, None, False)
+    assert (late.nodes, late.partial, late.next) == ((), Partial.TIME_LIMIT, None)
+    assert (len(many.nodes), many.partial, many.more_hops, many.next) == (5, None, False, None)
+    assert (few.next, bound.next) == (Place(1, urns[3]), Place(1, urns[2]))
+
+
+async def test_a_walk_has_an_end_that_no_page_passes(graph: AsyncDriver, database: str, walks: Walks) -> None:
+    """Page after page up to the bound of the walk, which then says so and gives no place to go on."""
+    urns = [dataset(i) for i in range(8)]
+    await Drawn(urns, flows=set(pairwise(urns))).write(graph, database)
+
+    places = [FIRST]
+    pages: list[Walked] = []
+    while len(places) > len(pages):
+        page = await walks.walk(asked(urns[0], "down", 9, max_nodes=2, max_walked=5, after=places[-1]))
+        assert page is not None
+        pages.append(page)
+        places += [page.next] if page.next else []
+
+    assert [[n.urn for n in page.nodes] for page in pages] == [urns[1:3], urns[3:5], urns[5:6]]
+    assert [page.partial for page in pages] == [Partial.NODE_LIMIT, Partial.NODE_LIMIT, Partial.WALK_LIMIT]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_pages_are_the_whole_walk(graph: AsyncDriver, database: str, walks: Walks, seed: int) -> None:
+    """Cut anywhere, with jobs that cost no hop and columns that are mixed: each node once, each edge once, in order."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start, flow, hops = begun(seed, drawn)
+    question = asked(start, flow, hops, folded=job, mixed=True)
+    whole = await walks.walk(question)
+    assert whole is not None
+
+    for size in (1, 2, 5):
+        nodes: list[str] = []
+        edges: list[Edge] = []
+        after: Place | None = FIRST
+        while after:
+            page = await walks.walk(replace(question, max_nodes=size, after=after))
+            assert page is not None
+            assert [node.urn for node in page.before] == nodes
+            nodes += [node.urn for node in page.nodes]
+            edges += page.shown_edges(frozenset())[0]
+            after = page.next
+
+        assert nodes == [node.urn for node in whole.nodes]
+        assert sorted(edges, key=str) == sorted(whole.edges, key=str)
+        assert (page.more_hops, page.partial) == (whole.more_hops, None)
 
 
 async def test_fan_out_beyond_the_limit_of_edges(graph: AsyncDriver, database: str, walks: Walks) -> None:

@@ -58,7 +58,19 @@ INGEST_IO = {
 }
 IO_MODULES = INGEST_IO | {
     f"graphsvc.graph.{name}"
-    for name in ("driver", "reader", "writer", "migrate", "schemas", "outbox", "journal", "search", "traces", "walks")
+    for name in (
+        "driver",
+        "reader",
+        "writer",
+        "migrate",
+        "schemas",
+        "outbox",
+        "journal",
+        "search",
+        "traces",
+        "walks",
+        "past",
+    )
 }
 # Package -> the only places that import it. A place is a file, or a folder with a slash at its end.
 OWNERS = {

@@ -279,7 +279,8 @@ async def search_across_lineage(
         TooLarge: The page passes the settings' limit.
     """
     start, count = info.context.page(input.start, input.count)
-    found = await _find(info, input, [AndFilterInput(and_=input.filters)] if input.filters else [])
+    more = [AndFilterInput(and_=input.filters)] if input.filters else []
+    found = await _find(info, input, more, info.context.settings.max_lineage_nodes)
     urns = await _sorted(info, found, input.sort_input)
     page = urns[start : start + count]
     return SearchAcrossLineageResults(
@@ -305,7 +306,7 @@ async def scroll_across_lineage(
         TooLarge: The page passes the settings' limit.
     """
     _, count = info.context.page(0, input.count)
-    found = await _find(info, input, [])
+    found = await _find(info, input, [], info.context.settings.max_walked_nodes)
     urns = list(found.degrees)
     if input.scroll_id is not None:
         last = _place(input.scroll_id)
@@ -323,9 +324,9 @@ async def scroll_across_lineage(
 
 
 async def _find(
-    info: Info, asked: SearchAcrossLineageInput | ScrollAcrossLineageInput, more: list[AndFilterInput]
+    info: Info, asked: SearchAcrossLineageInput | ScrollAcrossLineageInput, more: list[AndFilterInput], max_nodes: int
 ) -> Found:
-    """Walk, group columns, and keep what the filters let through."""
+    """Walk to so many nodes, group columns, and keep what the filters let through."""
     if asked.urn is None:
         raise BadRequest("urn is missing: whose lineage?")
     parse_urn(asked.urn)
@@ -339,7 +340,7 @@ async def _find(
         asked.urn,
         asked.direction.value,
         hops,
-        limits.max_lineage_nodes,
+        max_nodes,
         limits.query_timeout_s,
         folded=lambda urn: any(
             kind == type_of(urn) and (not platforms or platform_urn(urn) in platforms) for kind, platforms in ignored

@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from graphsvc.api.graphql.across_lineage import LineageLimit, criteria_of, limit_of
-from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.context import AsOf, Info, context_of
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of
 from graphsvc.api.graphql.names import enum_name
 from graphsvc.api.graphql.search_types import AndFilterInput
@@ -134,6 +134,7 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
     or_filters: list[AndFilterInput] | None = None,
     walk_filters: list[AndFilterInput] | None = None,
     cursor: str | None = None,
+    as_of: AsOf = None,
 ) -> ImpactResult | None:
     """
     Walk, and say whose everything is; null if the start has no node.
@@ -143,7 +144,7 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
         BadRequest: A bound, a filter or a cursor makes no sense.
         TooLarge: A bound passes the settings' limit.
     """
-    context = info.context
+    context = context_of(info, as_of)
     asked = Asked(
         urn,
         (direction.value,) if direction else ("up", "down"),
@@ -156,6 +157,7 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
         where=criteria_of(or_filters or []),
         during=criteria_of(walk_filters or []),
         cursor=cursor,
+        as_of=as_of,
     )
     walks = Walks(context.reader, context.registry)
     found = await impact(walks, context.reader, context.settings, asked, _type_names(info))
@@ -190,6 +192,7 @@ async def paths_between(  # noqa: PLR0913  GraphQL's arguments
     direction: LineageDirection | None = None,
     types: list[str] | None = None,
     include_removed: bool | None = False,
+    as_of: AsOf = None,
 ) -> PathsResult:
     """
     Paths from one entity or column to another: all of the shortest, or the `k` shortest.
@@ -202,7 +205,7 @@ async def paths_between(  # noqa: PLR0913  GraphQL's arguments
         BadRequest: A bound is less than 1.
         TooLarge: A bound passes the settings' limit.
     """
-    context = info.context
+    context = context_of(info, as_of)
     parse_urn(target)
     wanted = None if k is None else bounded("k", k, MAX_PATHS)
     hops = bounded("maxHops", max_hops, context.settings.max_hops, DEFAULT_PATH_HOPS)

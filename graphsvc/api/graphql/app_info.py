@@ -1,8 +1,15 @@
 """What DataHub's clients ask of the service itself."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
 
+import strawberry
+
+from graphsvc.api.graphql.entity import referred
 from graphsvc.api.graphql.views import described
+
+if TYPE_CHECKING:
+    from graphsvc.api.graphql.types import CorpUser
 
 
 @described
@@ -53,6 +60,18 @@ class AppConfig:
     telemetry_config: TelemetryConfig
     analytics_config: AnalyticsConfig
     semantic_search_config: SemanticSearchConfig
+
+
+@described
+class AuthenticatedUser:
+    """Who asks. graphsvc knows no users, only a token: everyone is the actor that writes without an actor get."""
+
+    corp_user: Annotated["CorpUser", strawberry.lazy("graphsvc.api.graphql.types")]
+
+
+def me() -> AuthenticatedUser:
+    """The same for everyone."""
+    return AuthenticatedUser(corp_user=referred("urn:li:corpuser:unknown"))
 
 
 def app_config() -> AppConfig:

@@ -7,7 +7,7 @@ import strawberry
 from graphsvc.api.filters import platform_urn
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, EntityWithRelationships, referred
-from graphsvc.api.graphql.placement import BrowsableEntity, ParentContainersResult, ancestors
+from graphsvc.api.graphql.placement import ParentContainersResult, ancestors
 from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, shown, stamp, text, view
 
 if TYPE_CHECKING:
@@ -242,8 +242,9 @@ class HasContainer(Entity):
     @shown("All containers above the entity.")
     async def parent_containers(self, info: Info) -> ParentContainersResult:
         """The nearest first."""
-        above = [e for urn in await ancestors(info, self.urn, "container", "container") if (e := referred(urn, "container"))]
-        return ParentContainersResult(count=len(above), containers=above)
+        above = await ancestors(info, self.urn, "container", "container")
+        containers = [found for urn in above if (found := referred(urn, "container")) is not None]
+        return ParentContainersResult(count=len(containers), containers=containers)
 
 
 @strawberry.type

@@ -48,8 +48,8 @@ def fine_grained(value: Json) -> list[FineGrainedLineage]:
     """The field `fineGrainedLineages` of an aspect."""
     return [
         FineGrainedLineage(
-            upstreams=_refs(item.get("upstreams")),
-            downstreams=_refs(item.get("downstreams")),
+            upstreams=schema_field_refs(item.get("upstreams")),
+            downstreams=schema_field_refs(item.get("downstreams")),
             query=text(item.get("query")),
             transform_operation=text(item.get("transformOperation")),
             confidence_score=fraction(item.get("confidenceScore")),
@@ -78,10 +78,12 @@ class HasInputOutput(Entity):
 
 def _ends(value: dict[str, Any], name: str, entity_type: str) -> list[Any]:
     """Entities that are named in the plain list, or in the newer one of edges; each once."""
-    urns = [*(texts(value.get(f"{name}s")) or ()), *(e.get("destinationUrn") for e in records(value.get(f"{name}Edges")))]
+    edges = records(value.get(f"{name}Edges"))
+    urns = [*(texts(value.get(f"{name}s")) or ()), *(edge.get("destinationUrn") for edge in edges)]
     return [found for urn in dict.fromkeys(urns) if (found := referred(urn, entity_type)) is not None]
 
 
-def _refs(value: Json) -> list[SchemaFieldRef]:
+def schema_field_refs(value: Json) -> list[SchemaFieldRef]:
+    """A list of columns' URNs."""
     found = [referred(urn, "schemaField") for urn in texts(value) or ()]
     return [SchemaFieldRef(urn=e.urn, path=parse_urn(e.urn).parts[1]) for e in found if e is not None]

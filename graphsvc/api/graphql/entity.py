@@ -287,7 +287,7 @@ class EntityWithRelationships(Entity):
     """Here every entity has it."""
 
 
-async def related(
+async def related(  # noqa: PLR0913, PLR0917
     entity: Entity,
     info: Info,
     types: tuple[str, ...] | None,

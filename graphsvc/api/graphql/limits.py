@@ -4,6 +4,7 @@ What a document may look like, and cost. All of this is decided before anything 
 The rules run ahead of GraphQL's own, of which some take time that grows with the square of a document, or worse.
 """
 
+import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,17 +36,19 @@ from graphsvc.config import GraphqlSettings
 from graphsvc.graph.budget import Budget, current, spending
 
 MAX_TEXT = 100_000  # characters of a document; its tokens have a limit of their own, but one token may be long
+MAX_DIGITS = 1_000  # of a number; Python reads some more
 MAX_DIRECTIVES = 50
 MAX_COMPARED = 100_000  # pairs of fields of one name, which GraphQL compares one by one: half a second
 MAX_INTROSPECTIONS = 4  # `__schema` and `__type` in a document
 KNOWN_QUERIES = 256  # texts whose parsing and validation is remembered: programs repeat theirs with other variables
 KNOWN_TEXT = 20_000  # characters of a text that is remembered
+_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
 LIMIT, COST = "LIMIT_EXCEEDED", "COST_LIMIT"
 
 
 @dataclass(slots=True)
 class Known:
-    """A document that passed every rule, and what its operations cost, by the name that was asked for."""
+    """A document, and what its operations cost, by the name that was asked for."""
 
     document: DocumentNode
     costs: dict[str | None, Callable[[Variables], int]] = field(default_factory=dict)
@@ -72,14 +75,12 @@ class Documents:
             self._known.move_to_end(text)
         return found
 
-    def remember(self, text: str, document: DocumentNode) -> Known:
+    def remember(self, text: str, document: Known) -> None:
         """Note a valid document, unless its text is long."""
-        known = Known(document)
         if len(text) <= KNOWN_TEXT:
-            self._known[text] = known
+            self._known[text] = document
             if len(self._known) > KNOWN_QUERIES:
                 self._known.popitem(last=False)
-        return known
 
     def parsed(self, text: str) -> DocumentNode:
         """
@@ -90,6 +91,8 @@ class Documents:
         """
         if len(text) > MAX_TEXT:
             raise refused(f"the document has {len(text)} characters; at most {MAX_TEXT} are read", LIMIT)
+        if _LONG_NUMBER.search(text):
+            raise refused(f"the document has a number of more than {MAX_DIGITS} digits", LIMIT)
         try:
             document = parse(text, max_tokens=self._settings.max_tokens)
             check(document, self._settings)
@@ -157,21 +160,23 @@ class Limits(SchemaExtension):
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Validate a document that is not known; then weigh it."""
+        """Weigh the document; then validate it, if it is not known."""
         context = self.execution_context
-        if self._known is not None:
+        if context.pre_execution_errors or context.graphql_document is None:
+            yield
+            return
+        known = self._known or Known(context.graphql_document)
+        schema = context.schema._schema  # noqa: SLF001  Strawberry has no other way to it
+        cost = self._documents.cost(schema, known, context.variables, context.operation_name)
+        if (error := self._documents.check_cost(cost)) is not None:
+            context.pre_execution_errors = [error]
+        elif self._known is not None:
             context.pre_execution_errors = []
         elif not self._settings.introspection:
             context.validation_rules += (NoSchemaIntrospectionCustomRule,)
         yield
-        if context.pre_execution_errors or context.graphql_document is None:
-            return
-        known = self._known or self._documents.remember(context.query or "", context.graphql_document)
-        schema = context.schema._schema  # noqa: SLF001  Strawberry has no other way to it
-        error = self._documents.check_cost(
-            self._documents.cost(schema, known, context.variables, context.operation_name)
-        )
-        context.pre_execution_errors = [error] if error else []
+        if self._known is None and not context.pre_execution_errors:
+            self._documents.remember(context.query or "", known)
 
     def on_execute(self) -> Iterator[None]:
         """Give a query that came by a WebSocket the time of a request; those over HTTP have it already."""

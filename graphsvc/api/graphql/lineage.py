@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import strawberry
@@ -12,7 +13,7 @@ from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, Selection
 from graphsvc.api.cursors import cursor_of
 from graphsvc.api.graphql.across_lineage import LineageLimit, limit_of
 from graphsvc.api.graphql.analysis import HopCount
-from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.context import AsOf, Info, context_of
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, kind_of
 from graphsvc.api.graphql.plain import Make, Table
 from graphsvc.api.graphql.views import Long, described, shown
@@ -60,6 +61,19 @@ class LineageEdge:
     through: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One direction of an answer; `edges` are the reader's columns, or edges where some stand for what is left out."""
+
+    flow: Flow
+    start: graph.LineageNode
+    nodes: graph.NodeColumns
+    edges: graph.EdgeColumns | list[Edge]
+    partial: LineageLimit | None
+    more_hops: bool
+    next: Place | None
+
+
 @described
 class LineageResult:
     """Everything that a walk over lineage found, or a page of it."""
@@ -85,28 +99,16 @@ class LineageResult:
     cursor: str | None = strawberry.field(
         description="Ask the same again with this to go on; null when there is nothing more, or no way to get there."
     )
-    distances: strawberry.Private[Sequence[tuple[Flow, int]]]
+    parts: strawberry.Private[Sequence[_Part]]
 
     @shown("How many nodes of the answer are so many hops away.")
     def counts_by_hop(self) -> list[HopCount]:
         """Upstream before downstream, the nearest first."""
         return [
-            HopCount(direction=LineageDirection(flow), hops=hops, count=count)
-            for (flow, hops), count in Counter(self.distances).items()
+            HopCount(direction=LineageDirection(part.flow), hops=hops, count=count)
+            for part in self.parts
+            for hops, count in Counter(part.nodes.distance).items()
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One direction of an answer; `edges` are the reader's columns, or edges where some stand for what is left out."""
-
-    flow: Flow
-    start: graph.LineageNode
-    nodes: graph.NodeColumns
-    edges: graph.EdgeColumns | list[Edge]
-    partial: LineageLimit | None
-    more_hops: bool
-    next: Place | None
 
 
 async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
@@ -118,6 +120,7 @@ async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
     max_nodes: int | None = None,
     include_removed: bool | None = False,  # noqa: FBT001, FBT002
     cursor: str | None = None,
+    as_of: AsOf = None,
 ) -> LineageResult | None:
     """
     Walk lineage from an entity, or from a column (`urn:li:schemaField:…`); both ways without a direction.
@@ -130,7 +133,8 @@ async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
         TooLarge: One of them passes the settings' limit.
     """
     parse_urn(urn)
-    limits = info.context.settings
+    context = context_of(info, as_of)
+    limits = context.settings
     hops = bounded("maxHops", max_hops, limits.max_hops, DEFAULT_HOPS)
     limit = bounded("maxNodes", max_nodes, limits.max_lineage_nodes)
     wanted = None if types is None else frozenset(types)
@@ -138,13 +142,13 @@ async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
     of_edges = _selected(info, [field for field in selected if field.name.value == "edges"])
     with_edges = any(field.name.value in _NEED_EDGES for field in selected)
     with_details = any(field.name.value in _NEED_DETAILS for field in of_edges)
-    question = ("lineage", urn, direction.value if direction else None, hops, wanted, bool(include_removed))
+    question = ("lineage", urn, direction.value if direction else None, hops, wanted, bool(include_removed), as_of)
     flows: tuple[Flow, ...] = (direction.value,) if direction else ("up", "down")
 
     async def part(flow: Flow, after: Place) -> _Part | None:
-        if after == FIRST:
+        if after == FIRST and as_of is None:  # the past is walked hop by hop
             walk = graph.Walk(urn, flow, hops, limit, wanted, with_edges, with_details)
-            found = await info.context.reader.lineage(walk)
+            found = await context.reader.lineage(walk)
             if found is None:
                 return None
             if include_removed or not any(found.node_columns.removed):
@@ -153,7 +157,7 @@ async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
         further = Question(
             urn, flow, hops, limit, limits.query_timeout_s, wanted, after=after, max_walked=limits.max_walked_nodes
         )
-        walked = await Walks(info.context.reader, info.context.registry).walk(further)
+        walked = await Walks(context.reader, context.registry).walk(further)
         return None if walked is None else _without(walked, flow, hide=not include_removed)
 
     pages = pages_of(cursor, flows, question)
@@ -211,7 +215,7 @@ def _result(
         partial_reason=partial,
         truncated_at_max_hops=any(part.more_hops for part in parts),
         cursor=cursor_of({part.flow: part.next for part in parts if part.next}, question),
-        distances=[(part.flow, distance) for part in parts for distance in part.nodes.distance],
+        parts=parts,
     )
 
 
@@ -247,7 +251,7 @@ def _edges(parts: Sequence[_Part]) -> Table:
     """Each edge once: where cycles make a node both upstream and downstream, both walks bring it."""
     edges = parts[0].edges
     if len(parts) > 1 or isinstance(edges, list):
-        rows = [part.edges if isinstance(part.edges, list) else map(Edge._make, _rows(part.edges)) for part in parts]
+        rows = [part.edges if isinstance(part.edges, list) else starmap(Edge, _rows(part.edges)) for part in parts]
         distinct = list(dict.fromkeys(edge for part in rows for edge in part))
         names = graph.EdgeColumns._fields
         columns = {name: [getattr(edge, name) for edge in distinct] for name in names}

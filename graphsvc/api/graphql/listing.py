@@ -19,7 +19,7 @@ MAX_TYPES = 1_000
 
 
 class _List(NamedTuple):
-    """A list: the query's name, the entity type, the field that holds the entities, and the types of input and answer."""
+    """A list: its query, the entity type, the field that holds the entities, and the types of input and answer."""
 
     query: str
     entity_type: str
@@ -48,7 +48,7 @@ class ListDomainsInput(ListInput):
 class ListQueriesInput(ListInput):
     """As DataHub's."""
 
-    source: str | None = None
+    source: str | None = strawberry.field(default=None, description="MANUAL or SYSTEM.")
     dataset_urn: str | None = None
 
 
@@ -113,10 +113,12 @@ def list_queries() -> Mapping[str, Any]:
     """Query name -> field."""
     fields: dict[str, Any] = {}
     for spec in _LISTS:
-        asked: Any = strawberry.input(type(spec.input, (ListInput,), {}), name=spec.input, description="A page of a list.")
+        cls: Any = type(spec.input, (ListInput,), {})
+        asked = strawberry.input(cls, name=spec.input, description="A page of a list.")
         fields[spec.query] = _query(spec, asked, ())
     for spec in _ROOTS:
-        fields[spec.query] = _query(spec, GetRootGlossaryEntitiesInput, (Filter("parentNode", (), "EXISTS", negated=True),))
+        roots = (Filter("parentNode", (), "EXISTS", negated=True),)
+        fields[spec.query] = _query(spec, GetRootGlossaryEntitiesInput, roots)
     domains = _List("listDomains", "domain", "domains", "", "")
     queries = _List("listQueries", "query", "queries", "", "")
     sources = _List("listIngestionSources", "dataHubIngestionSource", "ingestionSources", "", "")
@@ -158,9 +160,15 @@ async def _page(info: Info, spec: _List, asked: Any, filters: Sequence[Filter]) 
     text = getattr(asked, "query", None) or "*"
     wanted = SearchQuery(text=text, types=(spec.entity_type,), filters=(tuple(filters),) if filters else ())
     finder = Search(info.context.reader, info.context.registry)
-    hits, total = await asyncio.gather(
-        finder.page(wanted, first, size, Sort("name") if text == "*" else None), finder.total(wanted)
-    )
+    order = Sort("name") if text == "*" else None
+    source = getattr(asked, "source", None)
+    if source:  # no property of the node, so that it is looked for among as many as a page may have
+        hits = await finder.page(wanted, 0, info.context.settings.max_page, order)
+        values = await asyncio.gather(*(info.context.loaders.value(hit.urn, "queryProperties") for hit in hits))
+        hits = [hit for hit, value in zip(hits, values, strict=True) if value and value.get("source") == source]
+        total, hits = len(hits), hits[first : first + size]
+    else:
+        hits, total = await asyncio.gather(finder.page(wanted, first, size, order), finder.total(wanted))
     entities = [entity_of(hit.urn, hit.name) for hit in hits]
     return {"start": first, "count": len(hits), "total": total, spec.field: entities}
 
@@ -179,8 +187,7 @@ def _under(asked: ListDomainsInput) -> tuple[Filter, ...]:
 
 
 def _of_dataset(asked: ListQueriesInput) -> tuple[Filter, ...]:
-    given = (("entities", asked.dataset_urn), ("source", asked.source))
-    return tuple(Filter(field, (value,)) for field, value in given if value)
+    return (Filter("entities", (asked.dataset_urn,)),) if asked.dataset_urn else ()
 
 
 def _given(asked: ListIngestionSourcesInput) -> tuple[Filter, ...]:

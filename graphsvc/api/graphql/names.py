@@ -41,7 +41,11 @@ ASPECT_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "chart": {"chartInfo": ("info",), "chartQuery": ("query",), "editableChartProperties": _EDITABLE},
     "container": {"editableContainerProperties": _EDITABLE},
     "corpGroup": {"corpGroupInfo": ("info",), "corpGroupEditableInfo": _EDITABLE},
-    "corpuser": {"corpUserInfo": ("info",), "corpUserEditableInfo": ("editableInfo",), "corpUserSettings": ("settings",)},
+    "corpuser": {
+        "corpUserEditableInfo": ("editableInfo",),
+        "corpUserInfo": ("info",),
+        "corpUserSettings": ("settings",),
+    },
     "dashboard": {"dashboardInfo": ("info",), "editableDashboardProperties": _EDITABLE},
     "dataContract": {"dataContractProperties": ("properties",), "dataContractStatus": ("contractStatus",)},
     "dataFlow": {"dataFlowInfo": ("info",), "editableDataFlowProperties": _EDITABLE},

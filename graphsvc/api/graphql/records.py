@@ -10,6 +10,7 @@ from typing import Any
 import strawberry
 from strawberry.scalars import JSON
 
+from graphsvc.api.graphql.columns import SchemaFieldRef, schema_field_refs
 from graphsvc.api.graphql.views import (
     WRITTEN,
     AuditStamp,
@@ -41,17 +42,38 @@ _PLAIN: Mapping[str, tuple[Any, Read]] = {
     "double": (float, fraction),
     "boolean": (bool, flag),
 }
-_ASSERTED = {"entityUrn": "entity"}
-# DataHub's names for what stands elsewhere in a record: record -> field -> path of a text.
-_ALSO: Mapping[str, Mapping[str, str]] = {
+_INTERVAL_MS = {
+    "SECOND": 1_000,
+    "MINUTE": 60_000,
+    "HOUR": 3_600_000,
+    "DAY": 86_400_000,
+    "WEEK": 604_800_000,
+    "MONTH": 2_592_000_000,  # as DataHub has it: 30 days, and so on
+    "QUARTER": 7_776_000_000,
+    "YEAR": 31_536_000_000,
+}
+
+
+def _duration(window: Json) -> Long | None:
+    size = _INTERVAL_MS.get(text(at(window, "length.unit")) or "")
+    return None if size is None else Long(size * (number(at(window, "length.multiple")) or 1))
+
+
+_ASSERTED: Mapping[str, tuple[Any, Read]] = {"entityUrn": (str, lambda info: text(info.get("entity")))}
+# What DataHub's GraphQL calls otherwise, or shows in another form: record -> field -> type, and how to read it.
+_ALSO: Mapping[str, Mapping[str, tuple[Any, Read]]] = {
     "com.linkedin.assertion.CustomAssertionInfo": _ASSERTED,
-    "com.linkedin.assertion.DatasetAssertionInfo": {"datasetUrn": "dataset"},
+    "com.linkedin.assertion.DatasetAssertionInfo": {
+        "datasetUrn": (str, lambda info: text(info.get("dataset"))),
+        "fields": (list[SchemaFieldRef], lambda info: schema_field_refs(info.get("fields"))),
+    },
     "com.linkedin.assertion.FieldAssertionInfo": _ASSERTED,
     "com.linkedin.assertion.FreshnessAssertionInfo": _ASSERTED,
     "com.linkedin.assertion.SchemaAssertionInfo": _ASSERTED,
     "com.linkedin.assertion.SqlAssertionInfo": _ASSERTED,
     "com.linkedin.assertion.VolumeAssertionInfo": _ASSERTED,
-    "com.linkedin.common.Operation": {"partition": "partitionSpec.partition"},
+    "com.linkedin.common.Operation": {"partition": (str, lambda info: text(at(info, "partitionSpec.partition")))},
+    "com.linkedin.timeseries.TimeWindow": {"durationMillis": (Long, _duration)},
 }
 _TYPES: dict[str, Any] = {}
 
@@ -77,19 +99,18 @@ def record_type(record: str) -> Any:
         cls = _TYPES[record] = type(name, (), {})  # noted before its fields: a record may hold its like
         for field, kind in fields.items():
             of, read = _shape(kind)
+            setattr(cls, field, _field(field, of, lambda record, field=field, read=read: read(record.get(field))))
+        for field, (of, read) in _ALSO.get(record, {}).items():
             setattr(cls, field, _field(field, of, read))
-        for field, path in _ALSO.get(record, {}).items():
-            if field not in fields:
-                setattr(cls, field, _field(path, str, text, name=field))
         strawberry.type(cls, name=name, description=f"The model's record `{record}`.")
     return _TYPES[record]
 
 
-def _field(path: str, of: Any, read: Read, name: str | None = None) -> Any:
+def _field(name: str, of: Any, read: Read) -> Any:
     def resolve(root: Json) -> Any:
-        return read(at(root, path))
+        return read(root)
 
-    return strawberry.field(resolver=resolve, graphql_type=of | None, name=name or path)
+    return strawberry.field(resolver=resolve, graphql_type=of | None, name=name)
 
 
 def _shape(kind: Any) -> tuple[Any, Read]:

@@ -55,12 +55,15 @@ class _Router(SocketRouter):
         Decode a request's body, and check its shape.
 
         Raises:
-            HTTPException: It is neither an object nor a list of some, or a part of one has the wrong type.
+            HTTPException: It is neither an object nor a list of some, there are too many, or a part has the wrong type.
         """
         body = orjson.loads(data)
         operations = body if isinstance(body, list) else [body]
         if not operations or not all(isinstance(operation, dict) for operation in operations):
             raise HTTPException(400, "The body of a GraphQL request is a JSON object, or a list of some")
+        limit = self._settings.max_batch
+        if len(operations) > limit:
+            raise HTTPException(TooLarge.status, f"A GraphQL request has at most {limit} operations")
         for operation in operations:
             for part, kind in _PARTS.items():
                 if not isinstance(operation.get(part), kind | None):
@@ -73,15 +76,12 @@ class _Router(SocketRouter):
         Read a request within the limits.
 
         Raises:
-            HTTPException: It is malformed, too long, or has too many operations.
+            HTTPException: It is malformed, or too long.
         """
-        limits = self._settings
-        if request.method == "POST" and len(await request.get_body()) > limits.max_body_bytes:
-            raise HTTPException(TooLarge.status, f"A GraphQL request has at most {limits.max_body_bytes} bytes")
-        found = await super().parse_http_body(request)
-        if isinstance(found, list) and len(found) > limits.max_batch:
-            raise HTTPException(TooLarge.status, f"A GraphQL request has at most {limits.max_batch} operations")
-        return found
+        limit = self._settings.max_body_bytes
+        if request.method == "POST" and len(await request.get_body()) > limit:
+            raise HTTPException(TooLarge.status, f"A GraphQL request has at most {limit} bytes")
+        return await super().parse_http_body(request)
 
     async def execute_operation(  # noqa: PLR0913, PLR0917  Strawberry's signature
         self,

@@ -47,10 +47,13 @@ class DataProcessRunEvent:
 async def runs_of(
     entity: Entity, info: Info, types: tuple[str, ...], start: int | None, count: int | None
 ) -> DataProcessInstanceResult:
-    """A page of the runs that point to an entity by relationships of these types."""
-    page = await related(entity, info, types, RelationshipDirection.INCOMING, start, count, removed=False)
+    """Runs that point to an entity by relationships of these types, among as many as a page may have: jobs do too."""
+    first, size = info.context.page(start, count)
+    whole = info.context.settings.max_page
+    page = await related(entity, info, types, RelationshipDirection.INCOMING, 0, whole, removed=False)
     found: list[Any] = [row.entity for row in page.relationships if row.entity.type_text == "dataProcessInstance"]
-    return DataProcessInstanceResult(start=page.start, count=len(found), total=page.total, runs=found)
+    some = found[first : first + size]
+    return DataProcessInstanceResult(start=first, count=len(some), total=len(found), runs=some)
 
 
 @strawberry.type
@@ -60,7 +63,9 @@ class HasRuns(Entity):
     @shown("Runs of the job or flow.")
     async def runs(self, info: Info, start: int | None = 0, count: int | None = 10) -> DataProcessInstanceResult:
         """One page."""
-        return await runs_of(self, info, ("InstanceOf",), start, count)
+        page = await related(self, info, ("InstanceOf",), RelationshipDirection.INCOMING, start, count, removed=False)
+        found: list[Any] = [row.entity for row in page.relationships]
+        return DataProcessInstanceResult(start=page.start, count=page.count, total=page.total, runs=found)
 
 
 @strawberry.type

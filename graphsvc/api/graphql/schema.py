@@ -4,6 +4,9 @@ The schema: the query type, its limits, and its text.
 `python -m graphsvc.api.graphql.schema` writes the text to `schema.graphql`.
 """
 
+from copy import copy
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,15 @@ from strawberry.utils.str_converters import to_camel_case
 import graphsvc.api.graphql.types  # noqa: F401  registers the entity types
 from graphsvc.api.graphql.across_lineage import scroll_across_lineage, search_across_lineage
 from graphsvc.api.graphql.analysis import impact_analysis, paths_between
-from graphsvc.api.graphql.app_info import app_config
+from graphsvc.api.graphql.app_info import app_config, me
 from graphsvc.api.graphql.browse import browse_paths, browse_v2
-from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.context import AsOf, Info, TimedInfo, context_of
 from graphsvc.api.graphql.entity import Entity, GenericEntity, class_of, entity_of, register_own, type_of
 from graphsvc.api.graphql.errors import ErrorCodes
 from graphsvc.api.graphql.generated import generated_fields, shared_fields
 from graphsvc.api.graphql.limits import Documents, Limits
 from graphsvc.api.graphql.lineage import lineage
+from graphsvc.api.graphql.lineage_diff import lineage_diff
 from graphsvc.api.graphql.listing import get_entity_counts, list_queries
 from graphsvc.api.graphql.members import list_data_product_assets
 from graphsvc.api.graphql.names import SHIPPED_TYPES, query_name, type_name
@@ -49,18 +53,18 @@ from graphsvc.urn import parse_urn
 SDL = Path(__file__).with_name("schema.graphql")
 
 
-async def entity(info: Info, urn: str) -> Entity | None:
+async def entity(info: Info, urn: str, as_of: AsOf = None) -> Entity | None:
     """Null if the graph has no such node."""
     parse_urn(urn)
-    return _known(await info.context.loaders.entities.load(urn))
+    return _known(await context_of(info, as_of).loaders.entities.load(urn))
 
 
-async def entities(info: Info, urns: list[str]) -> list[Entity | None]:
+async def entities(info: Info, urns: list[str], as_of: AsOf = None) -> list[Entity | None]:
     """In the order of the URNs, null where the graph has no such node."""
     info.context.check_size("the number of urns", len(urns))
     for urn in urns:
         parse_urn(urn)
-    return [_known(row) for row in await info.context.loaders.entities.load_many(urns)]
+    return [_known(row) for row in await context_of(info, as_of).loaders.entities.load_many(urns)]
 
 
 async def entity_exists(info: Info, urn: str) -> bool:
@@ -77,10 +81,10 @@ def _known(row: EntityRow | None) -> Entity | None:
 def _typed(entity_type: str) -> Any:
     """The query for entities of one type: `dataset(urn)`."""
 
-    async def resolve(info: Info, urn: str) -> Any:
+    async def resolve(info: Info, urn: str, as_of: AsOf = None) -> Any:
         if parse_urn(urn).entity_type != entity_type:
             raise BadRequest(f"{urn} is no {entity_type}")
-        return _known(await info.context.loaders.entities.load(urn))
+        return _known(await context_of(info, as_of).loaders.entities.load(urn))
 
     cls = class_of(entity_type)
     return strawberry.field(
@@ -102,6 +106,11 @@ def _query_type(registry: Registry) -> type:
         "lineage": strawberry.field(
             resolver=lineage,
             description="Everything upstream or downstream of an entity or a column; null if it has no node.",
+        ),
+        "lineage_diff": strawberry.field(
+            resolver=lineage_diff,
+            description="How the lineage of an entity or a column changed from one time to another; null if it had no "
+            "node at either.",
         ),
         "impact_analysis": strawberry.field(
             resolver=impact_analysis,
@@ -142,7 +151,10 @@ def _query_type(registry: Registry) -> type:
     fields["list_data_product_assets"] = strawberry.field(
         resolver=list_data_product_assets, description="A search among what a data product offers."
     )
-    fields["get_entity_counts"] = strawberry.field(resolver=get_entity_counts, description="How many entities there are.")
+    fields["get_entity_counts"] = strawberry.field(
+        resolver=get_entity_counts, description="How many entities there are, by type."
+    )
+    fields["me"] = strawberry.field(resolver=me, description="Who asks.")
     fields["app_config"] = strawberry.field(resolver=app_config, description="What the service is and can do.")
     fields |= list_queries()
     taken = {to_camel_case(name) for name in fields}
@@ -182,24 +194,31 @@ def build_schema(
     settings: GraphqlSettings, registry: Registry | None = None, documents: Documents | None = None
 ) -> strawberry.Schema:
     """The schema of a model (without one, of what DataHub ships), with the settings' limits."""
-    model = registry or load_registry()
-    _register_own(model)
+    schema = copy(_built(registry or load_registry()))
     shared = documents or Documents(settings)
+    schema.extensions = [lambda: ErrorCodes(suggestions=settings.introspection), lambda: Limits(shared, settings)]
+    schema.config = replace(schema.config, batching_config={"max_operations": settings.max_batch})
+    return schema
+
+
+@lru_cache(maxsize=4)
+def _built(registry: Registry) -> strawberry.Schema:
+    """The types and fields, which take over a second; all that settings decide is added to a copy."""
+    _register_own(registry)
     return _Schema(
-        registry=model,
-        query=_query_type(model),
+        registry=registry,
+        query=_query_type(registry),
         subscription=subscription_type(),
-        types=[*map(class_of, model.entities), GenericEntity],
-        extensions=[lambda: ErrorCodes(suggestions=settings.introspection), lambda: Limits(shared, settings)],
+        types=[*map(class_of, registry.entities), GenericEntity],
         execution_context_class=PlainExecutor,
-        config=StrawberryConfig(scalar_map={Long: LONG}, batching_config={"max_operations": settings.max_batch}),
+        config=StrawberryConfig(scalar_map={Long: LONG}, info_class=TimedInfo),
     )
 
 
 def _register_own(registry: Registry) -> None:
     """Classes for the entity types of a model file, under names that no other type has."""
     own = [name for name in registry.entities if name not in SHIPPED_TYPES]
-    taken = set(build_schema(GraphqlSettings.model_validate({}))._schema.type_map) if own else set()  # noqa: SLF001
+    taken = set(_built(load_registry())._schema.type_map) if own else set()  # noqa: SLF001
     for entity_type in own:
         name = type_name(entity_type)
         register_own(entity_type, f"{name}Entity" if name in taken else name)

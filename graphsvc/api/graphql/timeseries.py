@@ -15,7 +15,7 @@ from graphsvc.errors import BadRequest
 _EQUAL = {"EQUAL", "IN"}
 
 
-@strawberry.input(description="Conditions on the fields of points, which must all hold; only EQUAL and IN are answered.")
+@strawberry.input(description="Conditions on the fields of points, which must all hold; EQUAL and IN are answered.")
 class FilterInput:
     """As DataHub's."""
 

@@ -155,6 +155,7 @@ def view(cls: type[View], value: Mapping[str, Any], **given: Any) -> View:
 
 
 def at(value: Json, key: str) -> Json:
+    """What stands at a path of keys, `a.b` being b within a; None if nothing does."""
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -12,7 +12,11 @@ query Upstream($urn: String!) {
 const EXAMPLE_VARIABLES = `{"urn": "urn:li:dataset:(urn:li:dataPlatform:hive,db.table,PROD)"}`;
 
 const given = new URLSearchParams(window.location.search);
-const fetcher = GraphiQL.createFetcher({ url: window.location.pathname });
+// The headers editor's `Authorization` goes with both: as a header, and in the payload of connection_init.
+const fetcher = GraphiQL.createFetcher({
+  url: window.location.pathname,
+  subscriptionUrl: new URL(window.location.pathname, window.location.href.replace(/^http/, "ws")).href,
+});
 
 ReactDOM.createRoot(document.getElementById("graphiql")).render(
   React.createElement(GraphiQL, {
