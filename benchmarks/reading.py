@@ -16,7 +16,7 @@ from service import served
 
 SIZES = (10_000, 100_000, 1_000_000)
 HOPS = (1, 3, 5, 20)
-REPEATS, WARM = 15, 3
+REPEATS, WARM = 100, 10
 COUNT = 60  # results of a page of search
 
 PAGE = """
@@ -67,12 +67,12 @@ CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
 CALL db.index.fulltext.queryNodes("entity_search", $text) YIELD node, score
 WHERE node:Dataset AND node.referencedOnly IS NULL AND coalesce(node.removed, false) = false
 WITH collect(node) AS nodes
-RETURN size(nodes) AS total, [node IN nodes[..$count] | [node.urn, node.name]] AS page,
-  COLLECT { UNWIND nodes AS n WITH n.platform AS value, count(*) AS number RETURN [value, number] } AS platforms,
-  COLLECT { UNWIND nodes AS n WITH n.origin AS value, count(*) AS number RETURN [value, number] } AS origins,
-  COLLECT { UNWIND nodes AS n UNWIND n.tags AS v WITH v, count(*) AS number RETURN [v, number] } AS tags,
-  COLLECT { UNWIND nodes AS n UNWIND n.owners AS v WITH v, count(*) AS number RETURN [v, number] } AS owners,
-  COLLECT { UNWIND nodes AS n UNWIND n.domains AS v WITH v, count(*) AS number RETURN [v, number] } AS domains
+CALL (nodes) { UNWIND nodes AS n WITH n.platform AS v, count(*) AS c RETURN collect([v, c]) AS platform }
+CALL (nodes) { UNWIND nodes AS n WITH n.origin AS v, count(*) AS c RETURN collect([v, c]) AS origin }
+CALL (nodes) { UNWIND nodes AS n UNWIND n.tags AS v WITH v, count(*) AS c RETURN collect([v, c]) AS tags }
+CALL (nodes) { UNWIND nodes AS n UNWIND n.owners AS v WITH v, count(*) AS c RETURN collect([v, c]) AS owners }
+CALL (nodes) { UNWIND nodes AS n UNWIND n.domains AS v WITH v, count(*) AS c RETURN collect([v, c]) AS domains }
+RETURN size(nodes), [n IN nodes[..$count] | [n.urn, n.name]], platform, origin, tags, owners, domains
 """
 LISTED_BY_HAND = """
 MATCH (e:Entity) WHERE e.urn STARTS WITH "urn:li:dataset:" AND e.referencedOnly IS NULL

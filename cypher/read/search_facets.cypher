@@ -45,11 +45,12 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
-WITH [field IN $fields | CASE field WHEN "_entityType" THEN [label IN labels(node) WHERE label <> "Entity"]
-      WHEN "removed" THEN [coalesce(node.removed, false)]
-      ELSE CASE WHEN node[field] IS :: LIST<ANY> THEN node[field] ELSE [node[field]] END END] AS values, count(*) AS count
+WITH [field IN $fields | CASE field WHEN "_entityType" THEN labels(node)
+  WHEN "removed" THEN coalesce(node.removed, false) ELSE node[field] END] AS values, count(*) AS count
 UNWIND range(0, size($fields) - 1) AS at
-UNWIND values[at] AS value
+WITH at, count, values[at] AS values
+UNWIND CASE WHEN values IS :: LIST<ANY> THEN values ELSE [values] END AS value
+WITH at, value, count WHERE $fields[at] <> "_entityType" OR value <> "Entity"
 WITH at, value, sum(count) AS count WHERE value IS NOT NULL
 ORDER BY at, count DESC, value
 WITH at, collect([$fields[at], value, count])[..$limit] AS counts

@@ -16,6 +16,8 @@
 // returns  one row: rows, [[urn, name, score, null, [[field, value]]]]; total; facets, [[field, value, count]], by field,
 //          the most frequent first, then by value
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique)
+// note     All are sorted, then collected. Sorting an UNWIND of the list would keep the list with each row of the page,
+//          which runs out of memory
 //
 // :param texts => ["nameWords:orders"]
 // :param prefixes => []
@@ -58,29 +60,27 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
-WITH collect(node) AS nodes, collect(score) AS scores
-CALL (nodes, scores) {
-  UNWIND CASE $count WHEN 0 THEN [] ELSE range(0, size(nodes) - 1) END AS at
-  WITH nodes[at] AS node, scores[at] AS score
-  WITH node, score, coalesce(toLower(node.name) IN $names, false) OR coalesce(toLower(node.id) IN $names, false) AS called,
-    [word IN $words WHERE (" " + node.nameWords) CONTAINS word] AS found, coalesce(size(node.name), 0) AS length
-  WITH node, called, score * (1 + 2.0 * size(found) / size($words)
-    + CASE WHEN size(found) = 0 THEN 0 WHEN length <= $letters THEN 1 ELSE 1.0 * $letters / length END
-    + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) AS score
-  ORDER BY called DESC, score DESC, node.urn SKIP $start LIMIT $count
-  RETURN collect([node.urn, node.name, score, null, [f IN $fields WHERE node[f] IS NOT NULL | [f, node[f]]]]) AS rows
-}
+WITH node, score, coalesce(toLower(node.name) IN $names, false) OR coalesce(toLower(node.id) IN $names, false) AS called,
+  [word IN $words WHERE (" " + node.nameWords) CONTAINS word] AS found, coalesce(size(node.name), 0) AS length
+WITH node, called, score * (1 + 2.0 * size(found) / size($words)
+  + CASE WHEN size(found) = 0 THEN 0 WHEN length <= $letters THEN 1 ELSE 1.0 * $letters / length END
+  + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) AS score
+ORDER BY called DESC, score DESC, node.urn
+WITH collect(node) AS nodes, collect(score)[$start..$start + $count] AS scores
 CALL (nodes) {
   UNWIND CASE $facets WHEN [] THEN [] ELSE nodes END AS node
-  WITH [field IN $facets | CASE field WHEN "_entityType" THEN [label IN labels(node) WHERE label <> "Entity"]
-      WHEN "removed" THEN [coalesce(node.removed, false)]
-      ELSE CASE WHEN node[field] IS :: LIST<ANY> THEN node[field] ELSE [node[field]] END END] AS values, count(*) AS count
+  WITH [field IN $facets | CASE field WHEN "_entityType" THEN labels(node)
+    WHEN "removed" THEN coalesce(node.removed, false) ELSE node[field] END] AS values, count(*) AS count
   UNWIND range(0, size($facets) - 1) AS at
-  UNWIND values[at] AS value
+  WITH at, count, values[at] AS values
+  UNWIND CASE WHEN values IS :: LIST<ANY> THEN values ELSE [values] END AS value
+  WITH at, value, count WHERE $facets[at] <> "_entityType" OR value <> "Entity"
   WITH at, value, sum(count) AS count WHERE value IS NOT NULL
   ORDER BY at, count DESC, value
   WITH at, collect([$facets[at], value, count])[..$limit] AS counts
   UNWIND counts AS row
   RETURN collect(row) AS facets
 }
-RETURN {rows: rows, total: size(nodes), facets: facets} AS found
+WITH nodes, scores, facets, nodes[$start..$start + $count] AS page
+RETURN {total: size(nodes), facets: facets, rows: [at IN range(0, size(page) - 1) |
+  [page[at].urn, page[at].name, scores[at], null, [f IN $fields WHERE page[at][f] IS NOT NULL | [f, page[at][f]]]]]} AS found

@@ -4,6 +4,7 @@
 // removed  soft-deleted ones too
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
+// start    entities to leave out
 // count    entities at most
 // returns  one row: rows, [[urn, name, 0.0, urn, []]]
 // index    entity_urn (unique), in its order
@@ -12,6 +13,7 @@
 // :param removed => false
 // :param types => null
 // :param groups => []
+// :param start => 0
 // :param count => 10
 UNWIND $ranges AS range
 CALL (range) {
@@ -35,7 +37,7 @@ CALL (range) {
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
-  RETURN node, urn LIMIT $count
+  RETURN node, urn LIMIT $start + $count
 }
-WITH node, urn ORDER BY urn LIMIT $count
+WITH node, urn ORDER BY urn SKIP $start LIMIT $count
 RETURN collect([urn, node.name, 0.0, urn, []]) AS rows

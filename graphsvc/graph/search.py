@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from graphsvc.errors import BadRequest, StoreRefused
 from graphsvc.graph.queries import query
@@ -253,8 +253,7 @@ class Search:
         """One page of `answer`."""
         return (await self.answer(wanted, start, count, sort, shown=shown)).hits
 
-    async def _ask(self, name: str, *, order: str = "", **parameters: Any) -> Any:
-        text = query(f"read/{name}", **({"order": order} if order else {}))
+    async def _ask(self, text: LiteralString, **parameters: Any) -> Any:
         try:
             return await self._reader.value_of(text, **parameters)
         except StoreRefused as exc:
@@ -293,6 +292,7 @@ class Search:
         names = {_field(name): name for name in facets}
         asked = _Asked(start, count, sort, shown=shown, total=total, facets=list(names), limit=limit)
         text = self._read(wanted)
+        found = _Found([], 0, [])
         for lucene in (text.lucene, *text.nearer):
             source = self._source(wanted, lucene)
             ranked = sort is None and bool(lucene)
@@ -317,7 +317,7 @@ class Search:
         """
         source = self._source(wanted, self._read(wanted).lucene)
         if sort is None and _walkable(source):
-            rows = await self._walk(source, after.urn if after else "", count + 1)
+            rows = await self._walk(source, after.urn if after else "", 0, count + 1)
         else:
             rows = await self._sorted(source, sort or Sort("urn"), after, 0, count + 1, [])
         hits = [Hit(urn, name or urn, score) for urn, name, score, _, _ in rows[:count]]
@@ -339,7 +339,7 @@ class Search:
     async def _ranked(self, source: Mapping[str, Any], asked: _Asked, text: str, words: Sequence[str]) -> _Found:
         """Page, total and facets of a text in one query: finding the entities is what costs."""
         found = await self._ask(
-            "search_page",
+            query("read/search_page"),
             **source,
             names=_names(text),
             words=[f" {word}" for word in words] or [" "],
@@ -363,23 +363,23 @@ class Search:
 
     async def _rows(self, source: Mapping[str, Any], asked: _Asked) -> Any:
         if asked.sort is None and _walkable(source):
-            return (await self._walk(source, "", asked.start + asked.count))[asked.start :]
+            return await self._walk(source, "", asked.start, asked.count)
         fields = self._shown if asked.shown and source["texts"] else []
         return await self._sorted(source, asked.sort or Sort("urn"), None, asked.start, asked.count, fields)
 
-    async def _walk(self, source: Mapping[str, Any], last: str, count: int) -> Any:
+    async def _walk(self, source: Mapping[str, Any], last: str, start: int, count: int) -> Any:
         ends = {prefix: prefix[:-1] + ";" for prefix in source["prefixes"]}
         rest = {key: value for key, value in source.items() if key not in {"prefixes", "texts"}}
-        ranges = [{"after": max(start, last), "end": end} for start, end in ends.items() if last < end]
-        return await self._ask("search_walk", **rest, ranges=ranges, count=count)
+        ranges = [{"after": max(prefix, last), "end": end} for prefix, end in ends.items() if last < end]
+        return await self._ask(query("read/search_walk"), **rest, ranges=ranges, start=start, count=count)
 
     async def _total(self, source: Mapping[str, Any], *, wanted: bool = True) -> int:
-        return int(await self._ask("search_total", **source)) if wanted else 0
+        return int(await self._ask(query("read/search_total"), **source)) if wanted else 0
 
     async def _facets(self, source: Mapping[str, Any], fields: list[str], limit: int) -> Any:
         if not fields:
             return []
-        return await self._ask("search_facets", **source, fields=fields, limit=limit)
+        return await self._ask(query("read/search_facets"), **source, fields=fields, limit=limit)
 
     def _counts(self, rows: Iterable[Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Count]]:
         found: dict[str, list[Count]] = {name: [] for name in names.values()}
@@ -402,7 +402,7 @@ class Search:
             frequent first, then by name.
         """
         source = self._source(wanted, self._read(wanted).lucene)
-        found = await self._ask("search_groups", **source, path=list(path), start=start, count=count)
+        found = await self._ask(query("read/search_groups"), **source, path=list(path), start=start, count=count)
         return found[0], found[1], list(map(Group._make, found[2]))
 
     async def _sorted(  # noqa: PLR0913, PLR0917
@@ -410,8 +410,7 @@ class Search:
     ) -> Any:
         cursor = None if after is None else after._asdict() | {"missing": after.value is None}
         return await self._ask(
-            "search_sorted",
-            order="DESC" if sort.descending else "ASC",
+            query("read/search_sorted", order="DESC" if sort.descending else "ASC"),
             **source,
             sort=_field(sort.field),
             descending=sort.descending,

@@ -59,17 +59,19 @@ async def until_running(driver: AsyncDriver, *, wanted: int, seconds: float) -> 
     return time.monotonic() - start
 
 
-def slow_app(driver: AsyncDriver, database: str, registry: Registry, seconds: float) -> FastAPI:
+def slow_app(driver: AsyncDriver, database: str, registry: Registry, seconds: float, *, bounded: bool) -> FastAPI:
     settings = GraphqlSettings(request_timeout_s=seconds)
     app = FastAPI()
     app.include_router(build_router(SlowReader(driver, database, 30.0, registry), registry, settings))
-    app.add_middleware(Bounded, seconds=seconds, written=Written())
+    if bounded:
+        app.add_middleware(Bounded, seconds=seconds, written=Written())
     return app
 
 
-async def test_time_is_up(driver: AsyncDriver, database: str, registry: Registry) -> None:
+@pytest.mark.parametrize("bounded", [True, False], ids=["a request's", "a query's that came by another door"])
+async def test_time_is_up(driver: AsyncDriver, database: str, registry: Registry, *, bounded: bool) -> None:
     """The caller learns which time it was; Neo4j works on nothing any more."""
-    transport = httpx.ASGITransport(slow_app(driver, database, registry, 1.0))
+    transport = httpx.ASGITransport(slow_app(driver, database, registry, 1.0, bounded=bounded))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         start = time.monotonic()
         asking = asyncio.create_task(client.post("/graphql", json={"query": ASK}))
@@ -205,6 +207,21 @@ async def test_a_read_waits_for_what_its_bookmark_stands_for(replicas: list[http
     assert waited
     assert (await late).json()["data"]["dataset"]["properties"]["description"] == "number 1"
     assert never.json()["errors"][0]["extensions"]["code"] == "TIMEOUT"
+
+
+async def test_a_process_tells_its_reads_of_its_own_writes(
+    replicas: list[httpx.AsyncClient], graph: AsyncDriver, database: str, registry: Registry
+) -> None:
+    """In a cluster no client has to; a write that no member has yet makes reads wait."""
+    now = (await replicas[0].post("/ingest", json=put(0))).headers[BOOKMARK].split(",")[-1]
+    written = Written()
+    reader = Reader(graph, database, 1.0, registry, written)
+
+    written.add([now])
+    await reader.ping()
+    written.add([later(now, 1_000)])
+    with pytest.raises(ReadTimeout):
+        await reader.ping()
 
 
 @pytest.mark.parametrize("text", ["nonsense", "FB:kcwQ", "FB:" + "A" * 180, "x" * 201, ",".join(map(str, range(65)))])

@@ -882,6 +882,7 @@ def test_cypher_in_a_proposal_is_text(web: httpx.Client, store: Driver, neo4j_se
         "Entity",
         "Aspect",
         "AspectVersion",
+        "PastEdge",
         "TimeseriesPoint",
         "Migration",
         "MigrationLock",

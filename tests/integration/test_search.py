@@ -65,7 +65,7 @@ def words_of(table: Table) -> set[str]:
 
 
 def said(table: Table, word: str) -> bool:
-    """Whether a word without a sign is found: as it is, in its other number, or as the beginning of a word of a name."""
+    """Whether a bare word is found: as it is, in its other number, or as the beginning of a word of a name."""
     return bool(words_of(table) & {word, other_number(word)}) or any(w.startswith(word) for w in names_of(table))
 
 

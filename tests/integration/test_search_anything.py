@@ -25,7 +25,15 @@ from graphsvc.ingest.service import IngestService
 
 ANYTHING = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # What a client is told when the question is at fault.
-CLEAR = {"COST_LIMIT", "BAD_INPUT", "BAD_REQUEST", "TOO_LARGE", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}
+CLEAR = {
+    "LIMIT_EXCEEDED",
+    "COST_LIMIT",
+    "BAD_INPUT",
+    "BAD_REQUEST",
+    "TOO_LARGE",
+    "GRAPHQL_VALIDATION_FAILED",
+    "BAD_USER_INPUT",
+}
 
 texts = st.text(max_size=25) | st.lists(
     st.sampled_from(

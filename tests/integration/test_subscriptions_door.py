@@ -29,19 +29,19 @@ ODD_FILTER = '[{and: [{field: "a", condition: ANCESTORS_INCL}]}]'
 TAG = 'entityChanges(urns: ["urn:li:tag:a"]) { id }'
 
 
-@pytest.fixture
-def base(graph: AsyncDriver, neo4j_server: Any) -> Settings:
+@pytest.fixture(scope="module")
+def base(driver: AsyncDriver, neo4j_server: Any) -> Settings:
     limits = SubscriptionSettings(enabled=True, max_connections=3, max_per_connection=2)
     return Settings(neo4j=neo4j_settings(neo4j_server), subscriptions=limits)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url(base: Settings) -> Iterator[str]:
     with served(base) as found:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guarded(base: Settings) -> Iterator[str]:
     with served(base.model_copy(update={"http": HttpSettings(token=SecretStr(TOKEN))})) as found:
         yield found
@@ -88,11 +88,18 @@ async def test_pages_of_other_origins_stay_out(url: str) -> None:
         pass
     with pytest.raises(InvalidStatus) as foreign:
         await connect(address(url), subprotocols=[PROTOCOL], origin="https://example.com")
-    with pytest.raises(InvalidStatus) as rebound:
-        await connect(address(url), subprotocols=[PROTOCOL], additional_headers={"Host": "example.com"})
+    upgrade = {
+        "Host": "example.com",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    async with httpx.AsyncClient() as client:
+        rebound = await client.get(f"{url}/graphql", headers=upgrade, timeout=20)
 
     assert foreign.value.response.status_code == 403
-    assert rebound.value.response.status_code == 400
+    assert rebound.status_code == 400
 
 
 async def test_connections_are_counted(url: str) -> None:
@@ -135,7 +142,6 @@ async def test_operations_of_a_connection_are_counted(url: str) -> None:
         ([init(), {"type": "subscribe", "id": 1, "payload": {"query": "{ a }"}}], 4400),
         ([init(), {"type": "subscribe", "id": "1", "payload": {"query": 5}}], 4400),
         ([init(), {"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": []}}], 4400),
-        ([init(), {"type": "subscribe", "id": "1", "payload": {"query": "subscription {"}}], 4400),
         ([init(), *[FOLLOW] * 2], 4409),
         (["x" * (SOCKET_MESSAGE_BYTES + 1)], 1009),
     ],
@@ -185,6 +191,7 @@ async def test_queries_may_come_this_way_too(url: str) -> None:
         (f"subscription {{ events: searchChanges(orFilters: {ODD_FILTER}) {{ id }} }}", "BAD_INPUT"),
         (f"subscription {{ a: {TAG} b: {TAG} }}", "BAD_INPUT"),
         ("subscription { nothing }", "BAD_INPUT"),
+        ("subscription {", "BAD_INPUT"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_followed_is_refused_at_once(url: str, document: str, code: str) -> None:

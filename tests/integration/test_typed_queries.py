@@ -59,7 +59,8 @@ TABLE = "urn:li:dataset:(urn:li:dataPlatform:hive,readings,PROD)"
 
 def urn_of(entity_type: str) -> str:
     """A URN with as many parts as the key has."""
-    parts = [f"urn:li:dataPlatform:p{i}" if f == "platform" else f"k{i}" for i, f in enumerate(key_fields(entity_type))]
+    urns = {"platform": "urn:li:dataPlatform:p", "flow": "urn:li:dataFlow:(airflow,f,prod)", "parent": TABLE}
+    parts = [urns.get(field, f"k{index}") for index, field in enumerate(key_fields(entity_type))]
     return f"urn:li:{entity_type}:{parts[0] if len(parts) == 1 else '(' + ','.join(parts) + ')'}"
 
 
@@ -88,6 +89,8 @@ def value_of(aspect: str) -> dict[str, Any]:
 
 def proposals() -> Iterator[Proposal]:
     for name, spec in REGISTRY.entities.items():
+        if spec.aspects == {spec.key_aspect}:
+            yield proposal_of(urn_of(name), spec.key_aspect, {"id": "k0"})
         for aspect in sorted(spec.aspects - {spec.key_aspect}):
             if REGISTRY.aspects[aspect].record in REGISTRY.records:
                 value = value_of(aspect) | ({"removed": False} if aspect == "status" else {})
@@ -154,9 +157,9 @@ async def test_typed_query_answers_everything(ask: Ask, schema: strawberry.Schem
     assert isinstance(cls, GraphQLObjectType)
     urn = urn_of(name)
 
-    found = (
-        await ask(f"query ($urn: String!) {{ it: {query_name(name)}(urn: $urn) {{ {selection(cls, 2)} }} }}", urn=urn)
-    )["it"]
+    text = f"query ($urn: String!) {{ it: {query_name(name)}(urn: $urn) {{ {selection(cls, 2)} }} }}"
+
+    found = (await ask(text, urn=urn))["it"]
 
     assert (found["__typename"], found["urn"], found["typeName"], found["exists"]) == (type_name(name), urn, name, True)
     for aspect in REGISTRY.entities[name].aspects - {REGISTRY.entities[name].key_aspect}:
@@ -175,7 +178,9 @@ async def test_connections_come_from_the_model(ask: Ask) -> None:
     data = await ask(
         """query ($urn: String!) { dataset(urn: $urn) {
              ownedBy(count: 0) { total relationships { type } }
-             all: relationships(input: {direction: OUTGOING, types: ["OwnedBy"]}) { total relationships { entity { urn } } }
+             all: relationships(input: {direction: OUTGOING, types: ["OwnedBy"]}) {
+               total relationships { entity { urn } }
+             }
            } }""",
         urn=urn_of("dataset"),
     )
@@ -232,7 +237,8 @@ async def test_a_model_file_has_types_of_its_own(own: tuple[Ask, Registry]) -> N
 
     info = {"label": "Oven", "hall": HALL}
     assert data["sensor"] == {
-        "__typename": "Sensor", "urn": SENSOR, "type": "OTHER", "typeName": "sensor", "name": "Oven", "sensorInfo": info,
+        "__typename": "Sensor", "urn": SENSOR, "type": "OTHER", "typeName": "sensor", "name": "Oven",
+        "sensorInfo": info,
         "sensorReading": [{"timestampMillis": 5, "celsius": 180}], "sensorKey": {"site": "hall-3", "id": "42"},
         "ownership": {"owners": [{"owner": {"urn": SOMEONE}}]}, "status": None,
         "standsIn": {"total": 1, "relationships": [{"type": "StandsIn", "entity": {"urn": HALL}}]},

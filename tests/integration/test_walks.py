@@ -327,6 +327,7 @@ async def test_pages_are_the_whole_walk(graph: AsyncDriver, database: str, walks
     whole = await walks.walk(question)
     assert whole is not None
 
+    page: Walked | None = whole
     for size in (1, 2, 5):
         nodes: list[str] = []
         edges: list[Edge] = []

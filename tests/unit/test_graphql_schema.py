@@ -31,7 +31,9 @@ def test_checked_in_schema_is_the_schema() -> None:
 def test_every_shipped_entity_type_has_a_graphql_type(name: str) -> None:
     """With a name of its own, so that no fragment on it has to be rewritten later."""
     assert class_of(name) is not GenericEntity
-    assert re.search(rf"^type {type_name(name)} implements (\w+ & )*Entity\b", SDL.read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.search(
+        rf"^type {type_name(name)} implements (\w+ & )*Entity\b", SDL.read_text(encoding="utf-8"), re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("name", ENTITIES)

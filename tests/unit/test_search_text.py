@@ -11,7 +11,7 @@ from graphsvc.graph.queries import ROOT
 from graphsvc.graph.registry import load_registry
 from graphsvc.graph.search import EXACT, TEXT, text_fields
 from graphsvc.graph.search_text import MAX_WORDS, NOTHING, TextFields, completed, understood
-from graphsvc.graph.words import name_words, path_words, pieces
+from graphsvc.graph.words import name_words, other_number, path_words, pieces, stem
 
 FIELDS = TextFields(
     boosts={"description": 1.0},
@@ -111,3 +111,51 @@ def test_forms(text: str, lucene: str) -> None:
 def test_pieces_are_lower_case() -> None:
     """As Lucene's analyser has them."""
     assert pieces("OrderITEMS_X") == ["order", "items", "x"]
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [("order", "orders"), ("company", "companies"), ("day", "days"), ("address", "addresses"), ("batch", "batches")],
+)
+def test_singular_and_plural(one: str, many: str) -> None:
+    """Each is the other's, and both begin with the stem."""
+    assert other_number(one) == many
+    assert other_number(many) == one
+    assert stem(one) == stem(many)
+
+
+@pytest.mark.parametrize("word", ["id", "v2", "größe"])
+def test_what_has_no_other_number(word: str) -> None:
+    """Too short, not a word, or not English."""
+    assert not other_number(word)
+    assert stem(word) == word
+
+
+@pytest.mark.parametrize("text", ["name:a", '"a b"', "a*", "a~", "-a", "a OR b", "(a)", "*"])
+def test_what_has_signs_is_never_widened(text: str) -> None:
+    """It means what it says."""
+    assert understood(text, FIELDS).nearer == ()
+
+
+def test_bare_words_are_widened() -> None:
+    """By what is near all of them, then by any of them; long texts only by the latter."""
+    near, some = understood("dailyrevenue by contry", FIELDS).nearer
+
+    assert 'nameWords:"daily revenue"' in near
+    assert "nameWords:contry~2" in near
+    assert 'nameWords:"dailyrevenuecontry"' in some
+    assert not any("~" in query for query in understood("a1 b2 c3 d4 e5", FIELDS).nearer)
+
+
+def test_joining_words_need_not_be_found() -> None:
+    """Where there are others."""
+    assert '+(nameWords:"of"' not in (understood("rows of orders", FIELDS).lucene or "")
+    assert understood("the", FIELDS).lucene != NOTHING
+
+
+def test_what_is_excluded_is_just_what_was_said() -> None:
+    """Neither its plural, nor what begins so."""
+    lucene = understood("a NOT (order b)", FIELDS).lucene or ""
+
+    assert "orders" not in lucene
+    assert "order*" not in lucene

@@ -175,7 +175,7 @@ class Entity:
     plain: ClassVar[dict[str, str]] = {"name": "known_name", "exists": "known_exists", "typeName": "type_text"}
 
     @classmethod
-    def resolve_type(cls, obj: "Entity", info: GraphQLResolveInfo, _: GraphQLAbstractType) -> str:
+    def resolve_type(cls, obj: "Entity", info: GraphQLResolveInfo[Any], _: GraphQLAbstractType) -> str:
         """GraphQL's type of an entity; the generic one where a schema does not have it."""
         name = str(getattr(type(obj), "__strawberry_definition__").name)  # noqa: B009
         return name if name in info.schema.type_map else GenericEntity.__name__

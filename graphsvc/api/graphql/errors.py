@@ -77,11 +77,21 @@ class ErrorCodes(SchemaExtension):
     def __init__(self, *, suggestions: bool) -> None:
         """Say whether errors may name what the caller might have meant, which tells the schema bit by bit."""
         self._suggestions = suggestions
+        self._streamed = False
+
+    def on_stream_result(self, result: Any) -> Iterator[None]:
+        """Each answer of an operation over a WebSocket goes out before the operation is over."""
+        self._streamed = True
+        self._code(result)
+        yield
 
     def on_operation(self) -> Iterator[None]:
         """Run after all else, so that errors of parsing, validation and execution come here."""
         yield
-        result = self.execution_context.result
+        if not self._streamed:
+            self._code(self.execution_context.result)
+
+    def _code(self, result: Any) -> None:
         errors = getattr(result, "errors", None)
         if errors:
-            result.errors = [coded(error, suggestions=self._suggestions) for error in errors]  # type: ignore[union-attr]
+            result.errors = [coded(error, suggestions=self._suggestions) for error in errors]

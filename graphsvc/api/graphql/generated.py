@@ -5,6 +5,7 @@ Fields that are written by hand come first; what they show is not repeated under
 """
 
 from collections.abc import Collection, Iterator
+from types import GenericAlias
 from typing import Any
 
 import strawberry
@@ -82,7 +83,7 @@ def _timeseries(name: str, aspect: AspectSpec) -> StrawberryField:
         return await points(info, self.urn, aspect.name, start_time_millis, end_time_millis, limit, filter)
 
     of = record_type(aspect.record) or JSON
-    return _field(name, resolve, list[of], f"Points of the aspect `{aspect.name}`, newest first.")
+    return _field(name, resolve, GenericAlias(list, (of,)), f"Points of the aspect `{aspect.name}`, newest first.")
 
 
 def _connections(spec: EntitySpec, registry: Registry) -> Iterator[tuple[str, StrawberryField]]:
@@ -106,7 +107,6 @@ def _page_of(edge: str) -> Any:
 
 
 def _field(name: str, resolver: Any, of: Any, description: str) -> StrawberryField:
-    made = strawberry.field(resolver=resolver, graphql_type=of, name=name, description=description)
-    field: StrawberryField = made  # type: ignore[assignment]
+    field: StrawberryField = strawberry.field(resolver=resolver, graphql_type=of, name=name, description=description)
     field.python_name = name
     return field

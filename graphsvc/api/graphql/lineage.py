@@ -223,7 +223,9 @@ def _nodes(parts: Sequence[_Part]) -> Table:
     nodes = parts[0].nodes
     for part in parts[1:]:
         nodes = graph.NodeColumns._make([*one, *other] for one, other in zip(nodes, part.nodes, strict=True))
-    directions = [way for part in parts for way in [LineageDirection(part.flow)] * len(part.nodes.urn)]
+    directions: list[LineageDirection] = []
+    for part in parts:
+        directions += [LineageDirection(part.flow)] * len(part.nodes.urn)
     types = [urn.split(":", 3)[2] for urn in nodes.urn]
     kinds = {entity_type: kind_of(urn) for entity_type, urn in dict(zip(types, nodes.urn, strict=True)).items()}
     entities = {

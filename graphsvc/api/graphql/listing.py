@@ -1,7 +1,7 @@
 """Lists of all entities of a type, as DataHub names them: `listDomains`, `listUsers`, the roots of the glossary …."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from graphsvc.api.graphql.views import WRITTEN, Long, described
 from graphsvc.graph.search import TYPE, Filter, Search, SearchQuery, Sort
 
 MAX_TYPES = 1_000
+_NO_PARENT = (Filter("parentNode", (), "EXISTS", negated=True),)
 
 
 class _List(NamedTuple):
@@ -115,10 +116,9 @@ def list_queries() -> Mapping[str, Any]:
     for spec in _LISTS:
         cls: Any = type(spec.input, (ListInput,), {})
         asked = strawberry.input(cls, name=spec.input, description="A page of a list.")
-        fields[spec.query] = _query(spec, asked, ())
+        fields[spec.query] = _query(spec, asked, lambda _: ())
     for spec in _ROOTS:
-        roots = (Filter("parentNode", (), "EXISTS", negated=True),)
-        fields[spec.query] = _query(spec, GetRootGlossaryEntitiesInput, roots)
+        fields[spec.query] = _query(spec, GetRootGlossaryEntitiesInput, lambda _: _NO_PARENT)
     domains = _List("listDomains", "domain", "domains", "", "")
     queries = _List("listQueries", "query", "queries", "", "")
     sources = _List("listIngestionSources", "dataHubIngestionSource", "ingestionSources", "", "")
@@ -138,13 +138,12 @@ async def get_entity_counts(info: Info, input: EntityCountInput | None = None) -
     )
 
 
-def _query(spec: _List, asked: Any, conditions: Any) -> Any:
+def _query(spec: _List, asked: Any, conditions: Callable[[Any], Sequence[Filter]]) -> Any:
     name = spec.result or f"{spec.query[:1].upper()}{spec.query[1:]}Result"
     result = _result_type(name, spec.field, class_of(spec.entity_type))
 
     async def resolve(info: Info, input: Any) -> Any:  # noqa: A002  DataHub's name
-        filters = conditions(input) if callable(conditions) else conditions
-        return result(**await _page(info, spec, input, filters))
+        return result(**await _page(info, spec, input, conditions(input)))
 
     resolve.__annotations__["input"] = asked
     return strawberry.field(

@@ -2,6 +2,7 @@
 
 import asyncio
 from enum import Enum
+from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -52,7 +53,7 @@ class AssertionRunEventsResult:
     failed: int
     succeeded: int
     errored: int
-    run_events: list[_RUN_EVENT]
+    run_events: list[Any] = strawberry.field(graphql_type=GenericAlias(list, (_RUN_EVENT,)))
 
 
 @described

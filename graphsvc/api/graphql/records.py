@@ -5,6 +5,7 @@ Their values are the records themselves, as JSON objects. What is not of the typ
 """
 
 from collections.abc import Callable, Mapping
+from types import GenericAlias
 from typing import Any
 
 import strawberry
@@ -99,11 +100,15 @@ def record_type(record: str) -> Any:
         cls = _TYPES[record] = type(name, (), {})  # noted before its fields: a record may hold its like
         for field, kind in fields.items():
             of, read = _shape(kind)
-            setattr(cls, field, _field(field, of, lambda record, field=field, read=read: read(record.get(field))))
+            setattr(cls, field, _field(field, of, _key(field, read)))
         for field, (of, read) in _ALSO.get(record, {}).items():
             setattr(cls, field, _field(field, of, read))
         strawberry.type(cls, name=name, description=f"The model's record `{record}`.")
     return _TYPES[record]
+
+
+def _key(name: str, read: Read) -> Read:
+    return lambda record: read(record.get(name))
 
 
 def _field(name: str, of: Any, read: Read) -> Any:
@@ -126,7 +131,7 @@ def _shape(kind: Any) -> tuple[Any, Read]:
         return list[CustomPropertiesEntry], entries
     if isinstance(kind, list) and kind[0] == "array":
         of, read = _shape(kind[1])
-        return list[of], lambda value: _items(value, read)
+        return GenericAlias(list, (of,)), lambda value: _items(value, read)
     return JSON, _as_it_is
 
 

@@ -196,7 +196,7 @@ def build_schema(
     """The schema of a model (without one, of what DataHub ships), with the settings' limits."""
     schema = copy(_built(registry or load_registry()))
     shared = documents or Documents(settings)
-    schema.extensions = [lambda: ErrorCodes(suggestions=settings.introspection), lambda: Limits(shared, settings)]
+    schema.extensions = (lambda: ErrorCodes(suggestions=settings.introspection), lambda: Limits(shared, settings))
     schema.config = replace(schema.config, batching_config={"max_operations": settings.max_batch})
     return schema
 

@@ -337,7 +337,8 @@ def _limit(names: Sequence[str], flags: SearchFlags | None) -> int:
 
 
 async def _described(info: Info, found: Mapping[str, Sequence[Count]]) -> list[FacetMetadata]:
-    urns = {c.value for counts in found.values() for c in counts if c.value.startswith("urn:li:")}
+    named = "displayName" in _selected(info)
+    urns = {c.value for counts in found.values() for c in counts if named and c.value.startswith("urn:li:")}
     rows = await info.context.loaders.entities.load_many(sorted(urns)) if urns else []
     labels = {row.urn: row.name for row in rows if row is not None}
     return [
@@ -456,7 +457,7 @@ def _selected(info: Info) -> set[str]:
         for node in getattr(todo.pop(), "selections", ()):
             if isinstance(node, FieldNode):
                 found.add(node.name.value)
-                if node.name.value == "searchResults":
+                if node.name.value in {"searchResults", "facets", "aggregations"}:
                     todo.append(node.selection_set)
             elif isinstance(node, InlineFragmentNode):
                 todo.append(node.selection_set)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from copy import copy
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from cross_web import HTTPException
 from fastapi import Request
@@ -18,6 +18,7 @@ from strawberry.fastapi import GraphQLRouter
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
 from strawberry.types.unset import UNSET
 
 from graphsvc.api.graphql.context import Context
@@ -68,7 +69,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         if not isinstance(message, dict) or not _is_well_formed(message):
             await self.handle_invalid_message("Failed to parse message")
             return
-        await super().handle_message(message)
+        await super().handle_message(cast("Message", message))
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Nothing that one operation has read is shown to another one."""
@@ -93,7 +94,7 @@ class SocketRouter(GraphQLRouter[Context, None]):
         options: As Strawberry's.
     """
 
-    websocket_adapter_class = _Socket  # type: ignore[assignment]  # Strawberry's own type of it is an instance's
+    websocket_adapter_class = _Socket
     graphql_transport_ws_handler_class = _Handler
 
     def __init__(self, schema: Any, subscriptions: SubscriptionSettings, token: str | None, **options: Any) -> None:

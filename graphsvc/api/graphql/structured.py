@@ -209,9 +209,7 @@ def data_type_info(key: str, value: dict[str, Any]) -> DataTypeInfo:
     """A `dataTypeInfo` value; what it does not say is in the URN's key, `datahub.string`."""
     name = text(value.get("qualifiedName")) or key
     standard = {"string": "STRING", "number": "NUMBER", "urn": "URN", "rich_text": "RICH_TEXT", "date": "DATE"}
-    return view(
-        DataTypeInfo, value, type=standard.get(name.removeprefix(_NAMESPACE), "OTHER"), qualified_name=name
-    )
+    return view(DataTypeInfo, value, type=standard.get(name.removeprefix(_NAMESPACE), "OTHER"), qualified_name=name)
 
 
 def _entity_types(value: Json) -> list[Any]:
