@@ -2,8 +2,9 @@
 The graph does not depend on how the same changes arrive.
 
 Only the order of the changes to one aspect of one entity counts. Left out of the comparison is what says when and by
-whom, not what: `createdAt`, `replacedAt`, `since` and `until` (the clock of the write), and of key aspects, which come with whatever
-change is the first of its entity, `systemMetadata`, `runId` and the times of their edges (they are that change's own).
+whom, not what: `createdAt`, `replacedAt`, `since` and `until` (the clock of the write), and of key aspects, which come
+with whatever change is the first of its entity, `systemMetadata`, `runId` and the times of their edges (they are that
+change's own).
 """
 
 import random

@@ -29,9 +29,7 @@ AsOf = Annotated[
 class Context(BaseContext):
     """One request: its loaders, so that nothing is read twice, and what the service was built with."""
 
-    def __init__(
-        self, reader: Reader, registry: Registry, settings: GraphqlSettings, feed: Feed | None = None
-    ) -> None:
+    def __init__(self, reader: Reader, registry: Registry, settings: GraphqlSettings, feed: Feed | None = None) -> None:
         super().__init__()
         self.reader = reader
         self.registry = registry
@@ -67,7 +65,6 @@ class Context(BaseContext):
         """Raise TooLarge if `size` passes the settings' page."""
         if size > self.settings.max_page:
             raise TooLarge(f"{what} is {size}; at most {self.settings.max_page} are answered at once")
-
 
     def at(self, path: Path) -> "Context":
         """The context of a field: that of the time which the query that it stands in asks about."""
