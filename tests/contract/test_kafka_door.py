@@ -186,7 +186,8 @@ def dump(cypher):
 
 
 def plain(properties, *, aspect=False):
-    kept = {key: value for key, value in properties.items() if not (aspect and key in WALL_CLOCK)}
+    clock = WALL_CLOCK if aspect else {"since"}
+    kept = {key: value for key, value in properties.items() if key not in clock}
     if "systemMetadata" in kept:  # senders add who they are, and Avro's records their defaults
         stored = json.loads(kept["systemMetadata"]).items()
         kept["systemMetadata"] = {key: value for key, value in stored if key not in ("properties", "lastRunId")}

@@ -23,8 +23,10 @@ def neo4j_settings(server: Any, uri: str | None = None) -> Neo4jSettings:
 
 
 @contextmanager
-def served(settings: Settings, create: Callable[[Settings], FastAPI] = create_app) -> Iterator[str]:
-    """Base URL of a running service, or consumer, which ends with the block."""
+def served(
+    settings: Settings, create: Callable[[Settings], FastAPI] = create_app, *, ready: bool = True
+) -> Iterator[str]:
+    """Base URL of a running service, or consumer, which ends with the block; `ready`: once its Neo4j has answered."""
     config = uvicorn.Config(
         create(settings),
         log_config=None,
@@ -43,8 +45,11 @@ def served(settings: Settings, create: Callable[[Settings], FastAPI] = create_ap
     while not server.started and thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert server.started
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    while ready and time.monotonic() < deadline and httpx.get(f"{url}/health/ready").is_error:
+        time.sleep(0.05)
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield url
     finally:
         server.should_exit = True
         thread.join(15)

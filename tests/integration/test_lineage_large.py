@@ -91,6 +91,7 @@ async def url(driver: AsyncDriver, database: str, service: IngestService, neo4j_
     for begin in range(0, len(proposals), 1_000):
         answers = await service.ingest(proposals[begin : begin + 1_000])
         assert all(isinstance(answer, Applied) for answer in answers)
+    await driver.execute_query("CALL db.clearQueryCaches()")  # plans made for the nearly empty graphs of other tests
     settings = Settings(neo4j=neo4j_settings(neo4j_server), graphql=GraphqlSettings())
     with served(settings) as running:
         yield running

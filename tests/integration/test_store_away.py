@@ -129,7 +129,7 @@ def line(neo4j_server: Any) -> Iterator[tuple[Cable, httpx.Client]]:
     """A service behind a cable, and a client of it."""
     at = urlsplit(neo4j_server.uri)
     cable = Cable((at.hostname or "", at.port or 7687))
-    with served(settings(neo4j_server, cable.port)) as url, httpx.Client(base_url=url, timeout=60) as web:
+    with served(settings(neo4j_server, cable.port), ready=False) as url, httpx.Client(base_url=url, timeout=60) as web:
         until(lambda: web.get("/health/ready").status_code == 200)
         yield cable, web
     cable.end()
@@ -177,7 +177,7 @@ def test_without_neo4j_the_service_starts_and_says_so(neo4j_server: Any) -> None
     """Everything that needs the graph answers 503 within seconds; the process is alive, and says what it can do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with served(settings(neo4j_server, port)) as url, httpx.Client(base_url=url, timeout=30) as web:
+    with served(settings(neo4j_server, port), ready=False) as url, httpx.Client(base_url=url, timeout=30) as web:
         for method, path, body in CALLS:
             started = time.monotonic()
             answer = web.request(method, path, json=body)
@@ -192,7 +192,7 @@ def test_a_neo4j_that_does_not_speak_is_away(neo4j_server: Any) -> None:
     started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with served(settings(neo4j_server, port)) as url, httpx.Client(base_url=url, timeout=30) as web:
+        with served(settings(neo4j_server, port), ready=False) as url, httpx.Client(base_url=url, timeout=30) as web:
             assert time.monotonic() - started < 2 * A_FEW_SECONDS
             assert web.get("/health/live").status_code == 200
             for path in ("/health/ready", "/ingest"):
@@ -207,7 +207,7 @@ def test_a_neo4j_that_comes_later_is_taken_up(neo4j_server: Any, store: Driver, 
     with store.session(database=neo4j_server.database) as session:
         session.run("MATCH (m:Migration) DELETE m").consume()
 
-    with served(settings(neo4j_server, cable.port)) as url, httpx.Client(base_url=url, timeout=30) as web:
+    with served(settings(neo4j_server, cable.port), ready=False) as url, httpx.Client(base_url=url, timeout=30) as web:
         assert_away(web.get("/health/ready"))
         assert_away(web.post("/ingest", json=put(1)))
         cable.plug()
@@ -224,7 +224,7 @@ def test_a_wrong_login_is_told_and_not_served(neo4j_server: Any, cable: Cable) -
     chosen = settings(neo4j_server, cable.port)
     wrong = chosen.neo4j.model_copy(update={"user": "nobody", "password": SecretStr("not-the-password")})
 
-    with served(chosen.model_copy(update={"neo4j": wrong})) as url:
+    with served(chosen.model_copy(update={"neo4j": wrong}), ready=False) as url:
         answer = httpx.get(f"{url}/health/ready", timeout=30)
 
     assert_away(answer)

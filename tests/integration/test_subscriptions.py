@@ -173,9 +173,10 @@ async def test_what_is_downstream_is_followed(url: str, writer: IngestService) -
         await put(writer, urn, "upstreamLineage", lineage(upstream))
     for urn in (a, d, e, other):
         await put(writer, urn, "status", {"removed": False})
-    await put(writer, dataset("last"), "status", {"removed": False})
-    async with subscribed(url, ENTITY, urns=[dataset("last")], aspects=["status"], after=start) as events:
-        after = (await events.get())["cursor"]
+    async with subscribed(
+        url, ENTITY, urns=[a, b, c, d, e, other], aspects=["upstreamLineage", "status"], after=start
+    ) as events:
+        after = (await events.take(6))[-1]["cursor"]  # partitions are read in no order: the last of all, not of one
 
     async with (
         subscribed(url, query, urn=a, after=after) as events,
