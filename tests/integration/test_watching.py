@@ -115,9 +115,9 @@ def test_the_service_counts_what_came_of_each_proposal(graph: AsyncDriver, neo4j
 def test_a_consumer_counts_what_came_of_each_record(graph: AsyncDriver, neo4j_server: Any, topics: Topics) -> None:
     """Applied and refused ones, dead letters by error, what was announced; no lag is left, and an empty outbox."""
     settings = Settings(neo4j=neo4j_settings(neo4j_server), kafka=topics.settings)
-    topics.send([*map(good, range(20)), BAD_URN, BAD_VALUE, b"\x05nonsense"])
     with served(settings, create_consumer) as url:
         metrics = Metrics(url)
+        topics.send([*map(good, range(20)), BAD_URN, BAD_VALUE, b"\x05nonsense"])
 
         def done() -> bool:
             return metrics.gained("graphsvc_published_total") >= 43  # 20 keys, 20 values, 3 letters
