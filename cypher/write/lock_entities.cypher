@@ -3,7 +3,7 @@
 // rows     [{index, urn, aspects}], sorted by urn; aspects null asks for all, an empty list marks the end of an edge
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
 //          known, the indexes of entities which somebody has described; bare, the indexes of those that have only a URN;
-//          and now, the server's clock in microseconds when all locks were held. One row, since each costs the driver time
+//          nodes, the element id for each row; and now, the server's clock in microseconds when all locks were held. One row, since each costs the driver time
 // index    entity_urn (unique): MERGE seeks it
 // note     REMOVE of a property takes the node's write lock even though no entity has it, so a second writer waits here
 //          and then reads what the first one committed. The database must know the property's name, else REMOVE does
@@ -19,7 +19,7 @@ FOREACH (_ IN CASE WHEN row.aspects IS NULL OR size(row.aspects) > 0 OR COUNT { 
   REMOVE e.lockedAt
 )
 WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row.index, node: e, aspects: row.aspects} END) AS described,
-     collect(CASE WHEN e.name IS NULL THEN row.index END) AS bare
+     collect(CASE WHEN e.name IS NULL THEN row.index END) AS bare, collect(elementId(e)) AS nodes
 CALL (described) {
   UNWIND described AS entity
   WITH entity.index AS index, entity.node AS e, entity.aspects AS aspects
@@ -28,5 +28,5 @@ CALL (described) {
   WHERE aspects IS NULL OR a.name IN aspects
   RETURN collect([index, a.name, a.version, a.value, a.systemMetadata, a.createdAt, type(has) = "HAD_ASPECT"]) AS states
 }
-WITH states, bare, [entity IN described | entity.index] AS known, datetime.realtime() AS now
-RETURN states, known, bare, now.epochSeconds * 1000000 + now.microsecond AS now
+WITH states, bare, nodes, [entity IN described | entity.index] AS known, datetime.realtime() AS now
+RETURN states, known, bare, nodes, now.epochSeconds * 1000000 + now.microsecond AS now

@@ -43,11 +43,14 @@ class Locked:
         states: URN -> state of every entity that the step changes or refers to.
         bare: URNs of nodes that came into being by the lock and have to be described, or dropped.
         now: The server's clock when all was locked, in microseconds.
+        nodes: URN -> Neo4j's element id of its node, by which the step's writes find it without the index. It holds
+            while the transaction is open.
     """
 
     states: Mapping[str, EntityState]
     bare: frozenset[str]
     now: int
+    nodes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]
     states = {urn: EntityState(index in known) for index, urn in enumerate(order)}
     for index, name, version, value, system, created_at, deleted in record["states"]:
         states[order[index]].aspects[name] = AspectState(version, value, system, created_at, deleted)
-    return Locked(states, frozenset(order[index] for index in record["bare"]), record["now"])
+    bare = frozenset(order[index] for index in record["bare"])
+    return Locked(states, bare, record["now"], dict(zip(order, record["nodes"], strict=True)))
 
 
 async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
@@ -91,11 +92,16 @@ async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
     return dict((await result.single(strict=True))["points"])
 
 
-async def apply(tx: AsyncTransaction, operations: Operations) -> None:
+async def apply(tx: AsyncTransaction, operations: Operations, nodes: Mapping[str, str]) -> None:
     """
     Apply all operations inside `tx`: one query per kind and edge type, not per item.
 
     The caller may run this again after a deadlock, so it touches nothing but `tx`.
+
+    Args:
+        tx: The caller's open transaction.
+        operations: What to write.
+        nodes: As `lock` found them in this transaction, for all entities that get aspects or edges.
 
     Raises:
         EndIsGone: An edge could not be made; the transaction has to be rolled back.
@@ -104,10 +110,10 @@ async def apply(tx: AsyncTransaction, operations: Operations) -> None:
     await _run(tx, query("write/forget_entities"), operations.forgotten)
     await _run(tx, query("write/drop_aspects"), operations.dropped)
     await _run(tx, query("write/replace_aspects"), operations.replaced)
-    await _run(tx, query("write/add_aspects"), list(operations.added.values()))
+    await _run(tx, query("write/add_aspects"), [{**row, "node": nodes[urn]} for urn, row in operations.added.items()])
     await _run(tx, query("write/refresh_aspects"), operations.refreshed)
     await _run(tx, query("write/describe_ends"), operations.described)
-    created = await _each_type(tx, "write/create_edges", operations.created)
+    created = await _each_type(tx, "write/create_edges", operations.created, nodes)
     if created < sum(map(len, operations.created.values())):
         raise EndIsGone("another writer removed the end of an edge while it was made")
     await _each_type(tx, "write/update_edges", operations.updated)
@@ -116,10 +122,15 @@ async def apply(tx: AsyncTransaction, operations: Operations) -> None:
     await _run(tx, query("write/drop_loose"), sorted(operations.loose), name="urns")
 
 
-async def _each_type(tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]]) -> int:
+async def _each_type(
+    tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]], nodes: Mapping[str, str] | None = None
+) -> int:
+    """Run a query for each type; with nodes, its rows name their ends by these instead of by URNs."""
     created = 0
     for edge_type in sorted(by_type):
         rows = sorted(by_type[edge_type], key=_target_then_source)
+        if nodes is not None:
+            rows = [{**row, "source": nodes[row["source"]], "target": nodes[row["target"]]} for row in rows]
         created += await _run(tx, query(name, edge_type=edge_type), rows)
     return created
 

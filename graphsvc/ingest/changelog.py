@@ -3,19 +3,18 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import structlog
 
 from graphsvc.config import KafkaSettings
-from graphsvc.errors import GraphsvcError, Unavailable
+from graphsvc.errors import GraphsvcError
 from graphsvc.graph.operations import Row
 from graphsvc.graph.outbox import Outbox
 from graphsvc.ingest import metrics
 from graphsvc.ingest.avro import Codec
+from graphsvc.ingest.leased import take_turns
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.publisher import Message, Publisher
 
@@ -25,7 +24,6 @@ LEASE = "relay"
 REFUSALS_KEPT_MS = 7 * 24 * 60 * 60 * 1000  # how long one can ask why a traced proposal was refused
 LEASE_S = 10.0
 IDLE_S = 0.2  # between two looks into an empty outbox
-BACK_OFF_S = (0.2, 5.0)
 ID_HEADER = "graphsvc-id"
 JSON = "application/json"
 TEXTS = frozenset({"runId", "lastRunId", "pipelineName", "registryName", "registryVersion", "version"})
@@ -60,31 +58,12 @@ class Relay:
         self._outbox = outbox
         self._codec = codec
         self._kafka = kafka
-        self._holder = uuid4().hex
 
     async def run(self) -> None:
         """Publish until cancelled. What is away is waited for."""
-        back_off, longest = BACK_OFF_S
-        try:
-            while True:
-                try:
-                    async with Publisher(self._kafka, None) as publisher:
-                        while True:
-                            await self._turn(publisher)
-                            back_off = BACK_OFF_S[0]
-                except Unavailable as error:
-                    log.warning("change log waits", reason=str(error))
-                    await asyncio.sleep(back_off)
-                    back_off = min(2 * back_off, longest)
-        finally:
-            with suppress(Unavailable):  # so that the next one need not wait
-                await self._outbox.take_lease(LEASE, self._holder, 0)
+        await take_turns(self._outbox, LEASE, LEASE_S, lambda: Publisher(self._kafka, None), self._turn)
 
-    async def _turn(self, publisher: Publisher) -> None:
-        if not await self._outbox.take_lease(LEASE, self._holder, int(LEASE_S * 1000)):
-            await asyncio.sleep(LEASE_S / 4)
-            return
-        until = time.monotonic() + LEASE_S / 2
+    async def _turn(self, publisher: Publisher, until: float) -> None:
         while time.monotonic() < until:
             records = await self._outbox.head(RECORDS, SIZE)
             if records:

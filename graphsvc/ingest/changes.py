@@ -289,7 +289,7 @@ class Planner:
         self.operations.updated.setdefault(edge.type, []).append({**head, "properties": {**gone, **edge.details}})
 
     def _added(self, urn: str) -> Row:
-        return self.operations.added.setdefault(urn, {"urn": urn, "labels": [], "properties": {}, "aspects": []})
+        return self.operations.added.setdefault(urn, {"labels": [], "properties": {}, "aspects": []})
 
     def _aspect_node(self, name: str, version: int, value: str, system: Mapping[str, Any]) -> Row:
         node: Row = {

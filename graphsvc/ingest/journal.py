@@ -3,24 +3,19 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import suppress
-from uuid import uuid4
-
-import structlog
+from contextlib import nullcontext
 
 from graphsvc.config import SubscriptionSettings
-from graphsvc.errors import BadRequest, CursorGone, Unavailable
+from graphsvc.errors import BadRequest, CursorGone
 from graphsvc.feed import Batch, Change, Position
 from graphsvc.graph.journal import NUMBERED_AT_ONCE, Journal
 from graphsvc.graph.operations import Row
 from graphsvc.graph.outbox import Outbox
+from graphsvc.ingest.leased import take_turns
 
 LEASE = "journal"
 LEASE_S = 5.0
 IDLE_S = 0.1  # between two looks where nothing is new
-BACK_OFF_S = (0.2, 5.0)
-
-log = structlog.get_logger()
 
 
 class Keeper:
@@ -34,36 +29,18 @@ class Keeper:
         self._journal = journal
         self._outbox = outbox
         self._settings = settings
-        self._holder = uuid4().hex
 
     async def run(self) -> None:
         """Keep the journal until cancelled. A Neo4j that is away is waited for."""
-        back_off, longest = BACK_OFF_S
-        try:
-            while True:
-                try:
-                    await self._journal.state()
-                    while True:
-                        await self._turn()
-                        back_off = BACK_OFF_S[0]
-                except Unavailable as error:
-                    log.warning("journal waits", reason=str(error))
-                    await asyncio.sleep(back_off)
-                    back_off = min(2 * back_off, longest)
-        finally:
-            with suppress(Unavailable):  # so that the next one need not wait
-                await self._outbox.take_lease(LEASE, self._holder, 0)
+        await take_turns(self._outbox, LEASE, LEASE_S, lambda: nullcontext(self._journal), self._turn)
 
-    async def _turn(self) -> None:
-        if not await self._outbox.take_lease(LEASE, self._holder, int(LEASE_S * 1000)):
-            await asyncio.sleep(LEASE_S / 4)
-            return
-        until = time.monotonic() + LEASE_S / 2
+    async def _turn(self, journal: Journal, until: float) -> None:
+        await journal.state()
         while time.monotonic() < until:
-            if await self._journal.number() < NUMBERED_AT_ONCE:
+            if await journal.number() < NUMBERED_AT_ONCE:
                 await asyncio.sleep(IDLE_S)
         oldest = time.time() - self._settings.keep_hours * 3600
-        await self._journal.trim(self._settings.keep_changes, int(oldest * 1000))
+        await journal.trim(self._settings.keep_changes, int(oldest * 1000))
 
 
 class JournalSource:

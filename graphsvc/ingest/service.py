@@ -229,7 +229,7 @@ class IngestService:
             places: planner.plan(change, stored.get(places[1]), places)
             async for _, (places, change) in _in_turns(list(changes.items()))
         }
-        await writer.apply(tx, planner.finish())
+        await writer.apply(tx, planner.finish(), locked.nodes)
         return {index: answer for (_, index), answer in answers.items()}
 
     def _reported(self, by_index: Mapping[int, Answer]) -> list[Answer]:

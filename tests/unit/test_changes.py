@@ -52,7 +52,7 @@ def planned(
     state: EntityState, *changes: Change, points: Sequence[str | None] | None = None
 ) -> tuple[list[Answer], Operations]:
     states = {change.urn.text: state for change in changes}
-    planner = Planner(REGISTRY, Locked(states, frozenset(), 0), STAMP, 1_000)
+    planner = Planner(REGISTRY, Locked(states, frozenset(), 0, {}), STAMP, 1_000)
     stored_points = points or [None] * len(changes)
     answers = [planner.plan(change, point) for change, point in zip(changes, stored_points, strict=True)]
     return answers, planner.operations
@@ -277,7 +277,7 @@ def test_another_query_is_another_edge() -> None:
 def test_a_smaller_limit_does_not_keep_old_edges_in() -> None:
     """A value that was let in under a higher limit can still be replaced and deleted."""
     many = {"tags": [{"tag": f"urn:li:tag:{i}"} for i in range(9)]}
-    planner = Planner(REGISTRY, Locked({T: known(globalTags=stored(many))}, frozenset(), 0), STAMP, 3)
+    planner = Planner(REGISTRY, Locked({T: known(globalTags=stored(many))}, frozenset(), 0, {}), STAMP, 3)
 
     answer = planner.plan(changed("globalTags", {"tags": []}))
 

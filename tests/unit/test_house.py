@@ -52,6 +52,7 @@ INGEST_IO = {
         "topic_ends",
         "kafka_clients",
         "journal",
+        "leased",
         "log_reader",
         "trace",
     )
