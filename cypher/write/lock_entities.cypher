@@ -1,6 +1,6 @@
 // Bring entities and the ends of their edges into being, lock them in one order, and read the aspects about to be written.
 //
-// rows     [{index, urn, aspects}], sorted by urn; aspects null asks for all, an empty list marks the end of an edge
+// rows     [[index, urn, aspects]], sorted by urn; aspects null asks for all, an empty list marks the end of an edge
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
 //          known, the indexes of entities which somebody has described; bare, the indexes of those that have only a URN;
 //          nodes, the element id for each row; and now, the server's clock in microseconds when all locks were held. One row, since each costs the driver time
@@ -12,14 +12,14 @@
 //          others here, in order, leaves no two writers waiting for each other (docs/adr/0004).
 //          A new node is bare: add_aspects or describe_ends gives it its label and name, or drop_loose takes it away
 //
-// :param rows => [{index: 0, urn: "urn:li:tag:a", aspects: ["status"]}, {index: 1, urn: "urn:li:tag:b", aspects: []}]
+// :param rows => [[0, "urn:li:tag:a", ["status"]], [1, "urn:li:tag:b", []]]
 UNWIND $rows AS row
-MERGE (e:Entity {urn: row.urn})
-FOREACH (_ IN CASE WHEN row.aspects IS NULL OR size(row.aspects) > 0 OR COUNT { (e)--() } <= 50 THEN [1] ELSE [] END |
+MERGE (e:Entity {urn: row[1]})
+FOREACH (_ IN CASE WHEN row[2] IS NULL OR size(row[2]) > 0 OR COUNT { (e)--() } <= 50 THEN [1] ELSE [] END |
   REMOVE e.lockedAt
 )
-WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row.index, node: e, aspects: row.aspects} END) AS described,
-     collect(CASE WHEN e.name IS NULL THEN row.index END) AS bare, collect(elementId(e)) AS nodes
+WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row[0], node: e, aspects: row[2]} END) AS described,
+     collect(CASE WHEN e.name IS NULL THEN row[0] END) AS bare, collect(elementId(e)) AS nodes
 CALL (described) {
   UNWIND described AS entity
   WITH entity.index AS index, entity.node AS e, entity.aspects AS aspects

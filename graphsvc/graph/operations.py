@@ -1,14 +1,20 @@
 """
 The writer's words: plain values that say what one transaction changes.
 
-Rows are dicts in the form which the query files in `cypher/write/` document, so that nothing is copied on the way.
+Rows are in the form which the query files in `cypher/write/` document, so that nothing is copied on the way: dicts,
+or tuples where there are many of them, since keys cost the driver and Neo4j as much as values.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Row = dict[str, Any]
+# What an edge may say besides its ends and who declares it, in the order of `NewEdge`.
+EDGE_DETAILS = (
+    "lineage", "createdOn", "createdActor", "updatedOn", "updatedActor", "via", "mirrorOf", "properties",
+    "transformOperation", "confidenceScore",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +79,71 @@ class Advance:
     at: int
 
 
+class NewAspect(NamedTuple):
+    """An aspect that was never there; `system` is its place in `Operations.systems`."""
+
+    name: str
+    version: int
+    value: str
+    system: int | None
+    unmodelled: bool | None
+
+
+class NewEdge(NamedTuple):
+    """An edge to be made between the nodes of two URNs; times are in milliseconds."""
+
+    source: str
+    target: str
+    aspect: str
+    declared_by: str
+    lineage: bool | None = None
+    created_on: int | None = None
+    created_actor: str | None = None
+    updated_on: int | None = None
+    updated_actor: str | None = None
+    via: str | None = None
+    mirror_of: str | None = None
+    properties: list[str] | None = None
+    transform_operation: str | None = None
+    confidence_score: float | None = None
+
+
 @dataclass(slots=True)
 class Operations:
     """
     Everything one step of a transaction writes; it holds at most one write per aspect of an entity.
 
     Attributes:
+        at: When it is written, in milliseconds.
+        actor: Who writes.
         removed: Edge type -> rows of `write/drop_edges`.
         forgotten: Rows of `write/forget_entities`.
         dropped: Rows of `write/drop_aspects`.
         replaced: Rows of `write/replace_aspects`.
         added: URN -> row of `write/add_aspects`: new aspects and the node's properties.
+        systems: System metadata of new aspects as JSON text, with its run -> its place. A run's proposals share theirs.
         refreshed: Rows of `write/refresh_aspects`.
         ends: Bare nodes where edges start or end.
         described: Rows of `write/describe_ends`.
-        created: Edge type -> rows of `write/create_edges`.
+        created: Edge type -> new edges.
         updated: Edge type -> rows of `write/update_edges`.
         points: Rows of `write/put_points`.
         recorded: Rows of `write/record_outbox`: what the change log will say of all this.
         loose: URNs that lost an edge, and go if nobody described them and nothing points to them.
     """
 
+    at: int
+    actor: str
     removed: dict[str, list[Row]] = field(default_factory=dict)
     forgotten: list[Row] = field(default_factory=list)
     dropped: list[Row] = field(default_factory=list)
     replaced: list[Row] = field(default_factory=list)
     added: dict[str, Row] = field(default_factory=dict)
+    systems: dict[tuple[str, Any], int] = field(default_factory=dict)
     refreshed: list[Row] = field(default_factory=list)
     ends: set[str] = field(default_factory=set)
     described: list[Row] = field(default_factory=list)
-    created: dict[str, list[Row]] = field(default_factory=dict)
+    created: dict[str, list[NewEdge]] = field(default_factory=dict)
     updated: dict[str, list[Row]] = field(default_factory=dict)
     points: list[Row] = field(default_factory=list)
     recorded: list[Row] = field(default_factory=list)

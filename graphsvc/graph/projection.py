@@ -20,8 +20,15 @@ def node_of(urn: Urn, registry: Registry) -> Row:
     return {
         "urn": urn.text,
         "labels": [entity.label] if entity else [],
-        "properties": _bare(urn, entity),
+        "properties": with_words(bare_properties(urn, entity)),
     }
+
+
+def with_words(properties: Row) -> Row:
+    """The same with the words of the name for the full-text index, if a name without them is in it."""
+    if "name" in properties and "nameWords" not in properties:
+        properties["nameWords"] = name_words(properties["name"])
+    return properties
 
 
 def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
@@ -78,13 +85,12 @@ def _property(field: FieldSpec, value: Mapping[str, Any], aspect: str) -> Any:
     return _one_kind(list(dict.fromkeys(items))) if items else None
 
 
-def _bare(urn: Urn, entity: EntitySpec | None) -> Row:
-    """Properties of a node about which only the URN is known."""
+def bare_properties(urn: Urn, entity: EntitySpec | None) -> Row:
+    """Properties of a node about which only the URN is known, but for `with_words`: another name may come with them."""
     if entity is None or (len(entity.key_fields) > 1 and len(urn.parts) != len(entity.key_fields)):
-        return _name(urn.parts[-1], urn.parts[-1])
+        return {"name": urn.parts[-1]}
     key = key_value(entity, urn)
-    name = name_in(key, entity)
-    return {**_name(name, name), **_projected(entity, entity.key_aspect, key)}
+    return {"name": name_in(key, entity), **_projected(entity, entity.key_aspect, key)}
 
 
 def _name(name: str, key_name: str) -> Row:

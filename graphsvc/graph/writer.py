@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 from neo4j import AsyncTransaction
 
 from graphsvc.errors import StoreUnavailable
-from graphsvc.graph.operations import Advance, AspectState, EntityState, Locked, Operations, Row
+from graphsvc.graph.operations import Advance, AspectState, EntityState, Locked, NewEdge, Operations, Row
 from graphsvc.graph.queries import query
 
 ROWS_PER_QUERY = 10_000
@@ -70,10 +70,7 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]
         edges may be added to an end that has many.
     """
     order = sorted(locks)
-    rows = Rows(
-        {"index": index, "urn": urn, "aspects": None if (names := locks[urn]) is None else list(names)}
-        for index, urn in enumerate(order)
-    )
+    rows = Rows((index, urn, None if (names := locks[urn]) is None else list(names)) for index, urn in enumerate(order))
     result = await tx.run(query("write/lock_entities"), rows=rows)
     record = await result.single(strict=True)
     known = set(record["known"])
@@ -110,41 +107,43 @@ async def apply(tx: AsyncTransaction, operations: Operations, nodes: Mapping[str
     await _run(tx, query("write/forget_entities"), operations.forgotten)
     await _run(tx, query("write/drop_aspects"), operations.dropped)
     await _run(tx, query("write/replace_aspects"), operations.replaced)
-    await _run(tx, query("write/add_aspects"), [{**row, "node": nodes[urn]} for urn, row in operations.added.items()])
+    added = [
+        {**row, "node": nodes[urn], "aspects": [*map(tuple, row["aspects"])]}  # the driver knows no named tuples
+        for urn, row in operations.added.items()
+    ]
+    systems = [*operations.systems]
+    await _run(tx, query("write/add_aspects"), added, systems=systems, at=operations.at, actor=operations.actor)
     await _run(tx, query("write/refresh_aspects"), operations.refreshed)
     await _run(tx, query("write/describe_ends"), operations.described)
-    created = await _each_type(tx, "write/create_edges", operations.created, nodes)
-    if created < sum(map(len, operations.created.values())):
-        raise EndIsGone("another writer removed the end of an edge while it was made")
+    for edge_type in sorted(operations.created):
+        edges = sorted(operations.created[edge_type], key=_target_then_source)
+        rows = [(nodes[edge.source], nodes[edge.target], *edge[2:]) for edge in edges]
+        if await _run(tx, query("write/create_edges", edge_type=edge_type), rows, at=operations.at) < len(rows):
+            raise EndIsGone("another writer removed the end of an edge while it was made")
     await _each_type(tx, "write/update_edges", operations.updated)
     await _run(tx, query("write/put_points"), operations.points)
     await record(tx, operations.recorded)
     await _run(tx, query("write/drop_loose"), sorted(operations.loose), name="urns")
 
 
-async def _each_type(
-    tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]], nodes: Mapping[str, str] | None = None
-) -> int:
-    """Run a query for each type; with nodes, its rows name their ends by these instead of by URNs."""
-    created = 0
+async def _each_type(tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]]) -> None:
     for edge_type in sorted(by_type):
-        rows = sorted(by_type[edge_type], key=_target_then_source)
-        if nodes is not None:
-            rows = [{**row, "source": nodes[row["source"]], "target": nodes[row["target"]]} for row in rows]
-        created += await _run(tx, query(name, edge_type=edge_type), rows)
-    return created
+        rows = sorted(by_type[edge_type], key=lambda row: (row.get("target", ""), row["source"]))
+        await _run(tx, query(name, edge_type=edge_type), rows)
 
 
-def _target_then_source(row: Row) -> tuple[str, str]:
+def _target_then_source(edge: NewEdge) -> tuple[str, str]:
     """The order in which all writers take their locks: hubs are targets, so they come in one order (docs/adr/0004)."""
-    return row.get("target", ""), row["source"]
+    return edge.target, edge.source
 
 
-async def _run(tx: AsyncTransaction, text: LiteralString, rows: Sequence[Any], name: str = "rows") -> int:
+async def _run(
+    tx: AsyncTransaction, text: LiteralString, rows: Sequence[Any], name: str = "rows", **parameters: Any
+) -> int:
     """Run one query over all rows; gives the number of relationships it created."""
     created = 0
     for chunk in _chunks(rows):
-        result = await tx.run(text, {name: chunk})
+        result = await tx.run(text, {name: chunk, **parameters})
         created += (await result.consume()).counters.relationships_created
     return created
 

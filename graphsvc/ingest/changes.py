@@ -11,8 +11,17 @@ from typing import Any
 import orjson
 
 from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
-from graphsvc.graph.operations import AspectState, EntityState, Locked, Operations, Row
-from graphsvc.graph.projection import node_of
+from graphsvc.graph.operations import (
+    EDGE_DETAILS,
+    AspectState,
+    EntityState,
+    Locked,
+    NewAspect,
+    NewEdge,
+    Operations,
+    Row,
+)
+from graphsvc.graph.projection import bare_properties, node_of, with_words
 from graphsvc.graph.registry import AspectSpec, Registry
 from graphsvc.graph.registry.keys import key_value
 from graphsvc.ingest.mapping import Edge, edges_of
@@ -72,7 +81,7 @@ class Planner:
         self._places = (0, 0)
         self._stamp = stamp
         self._edge_limit = edge_limit
-        self.operations = Operations()
+        self.operations = Operations(stamp.time, stamp.actor)
 
     def finish(self) -> Operations:
         """All operations, with what becomes of nodes that came into being by the lock and that no aspect describes."""
@@ -80,6 +89,8 @@ class Planner:
         ends = sorted(bare & self.operations.ends)
         self.operations.described.extend(node_of(parse_urn(urn), self._registry) for urn in ends)
         self.operations.loose |= bare - self.operations.ends
+        for row in self.operations.added.values():
+            with_words(row["properties"])
         return self.operations
 
     def plan(self, change: Change, point: str | None = None, places: tuple[int, int] = (0, 0)) -> Answer:
@@ -122,21 +133,31 @@ class Planner:
         if change.aspect == change.entity.key_aspect and not state.exists:
             return self._applied(change, 1, changed=True)
         system = _of_new_version(_loads(live.system), change.system) if live else change.system
-        aspect = self._aspect_node(change.aspect, version, change.text, system)
-        if change.spec is None:
-            aspect["unmodelled"] = True
-        else:
+        if change.spec is not None:
             self._replace_edges(change, change.spec, live)
-        self._record(change, change.aspect, version, change.text, aspect.get("systemMetadata"), live)
+        system_text = canonical(system) if system else None
+        self._record(change, change.aspect, version, change.text, system_text, live)
+        unmodelled = True if change.spec is None else None
         properties = change.properties
         if current is None:
             row = self._added(change.urn.text)
             row["properties"].update({k: v for k, v in properties.items() if v is not None})
-            row["aspects"].append(aspect)
+            row["aspects"].append(
+                NewAspect(change.aspect, version, change.text, self._place(system_text, system), unmodelled)
+            )
         else:
-            urn = change.urn.text
+            aspect = {
+                "name": change.aspect,
+                "version": version,
+                "value": change.text,
+                "createdAt": self._stamp.time,
+                "createdBy": self._stamp.actor,
+                "systemMetadata": system_text,
+                "runId": system.get("runId"),
+                "unmodelled": unmodelled,
+            }
             row = {
-                "urn": urn,
+                "urn": change.urn.text,
                 "name": change.aspect,
                 "at": self._stamp.time,
                 "properties": properties,
@@ -152,15 +173,15 @@ class Planner:
             return
         value = key_value(entity, urn)
         text = canonical(value)
-        key = self._aspect_node(entity.key_aspect, 1, text, change.system)
+        system_text = canonical(change.system) if change.system else None
         spec = self._registry.aspects[entity.key_aspect]
         edges = edges_of(urn, spec, value, self._edge_limit)
         row = self._added(urn.text)
-        bare = node_of(urn, self._registry)
-        row["labels"] = bare["labels"]
-        row["properties"].update(bare["properties"])
-        row["aspects"].append(key)
-        self._record(change, entity.key_aspect, 1, text, key.get("systemMetadata"))
+        row["labels"] = [entity.label]
+        row["properties"].update(bare_properties(urn, entity))
+        place = self._place(system_text, change.system)
+        row["aspects"].append(NewAspect(entity.key_aspect, 1, text, place, None))
+        self._record(change, entity.key_aspect, 1, text, system_text)
         for edge in edges:
             self._create(edge, spec.name, urn.text, change.system)
 
@@ -249,18 +270,9 @@ class Planner:
 
     def _create(self, edge: Edge, aspect: str, owner: str, system: Mapping[str, Any]) -> None:
         observed = system.get("lastObserved") or self._stamp.time
-        properties = {
-            "aspect": aspect,
-            "declaredBy": owner,
-            "createdOn": observed,
-            "updatedOn": observed,
-            **edge.details,
-            "since": self._stamp.time,
-        }
-        if edge.via:
-            properties["via"] = edge.via
-        row = {"source": edge.source, "target": edge.target, "properties": properties}
-        self.operations.created.setdefault(edge.type, []).append(row)
+        details = {"createdOn": observed, "updatedOn": observed, "via": edge.via or None, **edge.details}
+        new = NewEdge(edge.source, edge.target, aspect, owner, *map(details.get, EDGE_DETAILS))
+        self.operations.created.setdefault(edge.type, []).append(new)
         self.operations.ends.update((edge.source, edge.target))
 
     def _remove(self, edge: Edge, aspect: str, owner: str, at: int | None) -> None:
@@ -291,18 +303,10 @@ class Planner:
     def _added(self, urn: str) -> Row:
         return self.operations.added.setdefault(urn, {"labels": [], "properties": {}, "aspects": []})
 
-    def _aspect_node(self, name: str, version: int, value: str, system: Mapping[str, Any]) -> Row:
-        node: Row = {
-            "name": name,
-            "version": version,
-            "value": value,
-            "createdAt": self._stamp.time,
-            "createdBy": self._stamp.actor,
-        }
-        if system:
-            node["systemMetadata"] = canonical(system)
-            node["runId"] = system.get("runId")
-        return node
+    def _place(self, text: str | None, system: Mapping[str, Any]) -> int | None:
+        """Where the system metadata stands among those of this step."""
+        systems = self.operations.systems
+        return None if text is None else systems.setdefault((text, system.get("runId")), len(systems))
 
     def _record(  # noqa: PLR0913, PLR0917  what a record of the change log holds
         self,

@@ -1,7 +1,7 @@
 """The use case: proposals in, one transaction out. The only caller of the writer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
@@ -157,14 +157,15 @@ class IngestService:
         """By index: what is refused without a look at the graph, and the others."""
         answers: dict[int, Answer] = {}
         changes: dict[int, Change] = {}
-        async for index, proposal in _in_turns(proposals):
-            if isinstance(proposal, GraphsvcError):
-                answers[index] = proposal
-                continue
-            try:
-                changes[index] = self._validator.validate(proposal)
-            except GraphsvcError as error:
-                answers[index] = error
+        async for part in _in_turns(proposals):
+            for index, proposal in part:
+                if isinstance(proposal, GraphsvcError):
+                    answers[index] = proposal
+                    continue
+                try:
+                    changes[index] = self._validator.validate(proposal)
+                except GraphsvcError as error:
+                    answers[index] = error
         return answers, changes
 
     async def _write(
@@ -227,7 +228,8 @@ class IngestService:
         planner = Planner(self._registry, locked, stamp, self._limits.aspect_edges, log=self._change_log)
         answers = {
             places: planner.plan(change, stored.get(places[1]), places)
-            async for _, (places, change) in _in_turns(list(changes.items()))
+            async for part in _in_turns(list(changes.items()))
+            for _, (places, change) in part
         }
         await writer.apply(tx, planner.finish(), locked.nodes)
         return {index: answer for (_, index), answer in answers.items()}
@@ -248,12 +250,12 @@ def _ordered(by_index: Mapping[int, Answer]) -> list[Answer]:
     return [by_index[index] for index in range(len(by_index))]
 
 
-async def _in_turns(items: Sequence[T]) -> AsyncIterator[tuple[int, T]]:
-    """Items with their indexes; now and then others get their turn, whose next query Neo4j may be waiting for."""
-    for index, item in enumerate(items):
-        if index % TURN == TURN - 1:
+async def _in_turns(items: Sequence[T]) -> AsyncIterator[Iterable[tuple[int, T]]]:
+    """Items with their indexes; between two parts others get their turn, whose next query Neo4j may be waiting for."""
+    for start in range(0, len(items), TURN):
+        if start:
             await asyncio.sleep(0)
-        yield index, item
+        yield enumerate(items[start : start + TURN], start)
 
 
 def _is_point(change: Change) -> bool:

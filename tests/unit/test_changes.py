@@ -1,5 +1,6 @@
 """State that was read and changes that were asked for -> operations and answers; no I/O."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from graphsvc.config import IngestSettings, LimitSettings
 from graphsvc.errors import BadProposal, BadUrn, BadValue, Conflict, PreconditionFailed
-from graphsvc.graph.operations import AspectState, EntityState, Locked, Operations
+from graphsvc.graph.operations import EDGE_DETAILS, AspectState, EntityState, Locked, NewEdge, Operations
+from graphsvc.graph.queries import query
 from graphsvc.graph.registry import load_registry
+from graphsvc.graph.registry.load import DETAILS
 from graphsvc.ingest.changes import MESSAGE_ID_BYTES, Answer, Applied, Planner, Stamp, point_key, steps
 from graphsvc.ingest.changes import _of_new_version as of_new_version
 from graphsvc.ingest.changes import _succeeded as succeeded
@@ -21,7 +24,7 @@ from graphsvc.ingest.validate import Change, Validator, canonical
 REGISTRY = load_registry()
 VALIDATOR = Validator(REGISTRY, IngestSettings(), LimitSettings())
 STAMP = Stamp("urn:li:corpuser:tester", 1_000)
-NOTHING = Operations()
+NOTHING = Operations(STAMP.time, STAMP.actor)
 
 
 def table(name: str) -> str:
@@ -72,12 +75,11 @@ def test_the_first_aspect_brings_the_key_aspect_with_it() -> None:
 
     aspects = operations.added[T]["aspects"]
     assert answer == Applied(T, "status", 1, changed=True)
-    assert [(a["name"], a["version"]) for a in aspects] == [("datasetKey", 1), ("status", 1)]
-    assert orjson.loads(aspects[0]["value"]) == {
+    assert [(a.name, a.version) for a in aspects] == [("datasetKey", 1), ("status", 1)]
+    assert orjson.loads(aspects[0].value) == {
         "platform": "urn:li:dataPlatform:hive", "name": "t", "origin": "PROD",
     }  # fmt: skip
-    assert aspects[1]["createdAt"] == 1_000
-    assert aspects[1]["createdBy"] == "urn:li:corpuser:tester"
+    assert (operations.at, operations.actor) == (1_000, "urn:li:corpuser:tester")
 
 
 def test_a_key_aspect_sent_first_is_there_once() -> None:
@@ -89,7 +91,7 @@ def test_a_key_aspect_sent_first_is_there_once() -> None:
     ):
         answers, operations = planned(EntityState(exists=False), *changes)
 
-        names = [aspect["name"] for aspect in operations.added[T]["aspects"]]
+        names = [aspect.name for aspect in operations.added[T]["aspects"]]
         assert all(isinstance(answer, Applied) and answer.changed for answer in answers)
         assert sorted(names) == sorted({change.aspect for change in changes} | {"datasetKey"})
 
@@ -101,8 +103,8 @@ def test_the_key_of_a_job_points_to_its_flow() -> None:
     _, operations = plan_one(EntityState(exists=False), changed(urn=job))
 
     (row,) = operations.created["IsPartOf"]
-    assert (row["source"], row["target"]) == (job, "urn:li:dataFlow:(airflow,daily,PROD)")
-    assert row["properties"]["aspect"] == "dataJobKey"
+    assert (row.source, row.target) == (job, "urn:li:dataFlow:(airflow,daily,PROD)")
+    assert row.aspect == "dataJobKey"
 
 
 def test_another_value_is_the_next_version() -> None:
@@ -160,7 +162,7 @@ def test_an_aspect_that_comes_back_counts_on() -> None:
     answer, operations = plan_one(state, changed("globalTags", {"tags": [{"tag": "urn:li:tag:a"}]}))
 
     assert answer == Applied(T, "globalTags", 3, changed=True)
-    assert [row["target"] for row in operations.created["TaggedWith"]] == ["urn:li:tag:a"]
+    assert [edge.target for edge in operations.created["TaggedWith"]] == ["urn:li:tag:a"]
     assert not operations.removed
 
 
@@ -180,7 +182,7 @@ def test_deletion_on_an_entity_that_is_not_there_leaves_no_node(aspect: str | No
 
     assert isinstance(answer, Applied)
     assert not answer.changed
-    assert operations == Operations(loose={T})
+    assert operations == Operations(STAMP.time, STAMP.actor, loose={T})
 
 
 def test_deletion_of_an_entity_takes_all_its_edges_away() -> None:
@@ -208,7 +210,7 @@ def test_an_aspect_that_the_model_does_not_know_is_marked() -> None:
     answer, operations = plan_one(known(), changed("ourOwnAspect", {"x": 1}))
 
     assert answer == Applied(T, "ourOwnAspect", 1, changed=True, modelled=False)
-    assert operations.added[T]["aspects"][0]["unmodelled"] is True
+    assert operations.added[T]["aspects"][0].unmodelled is True
 
 
 # --- Edges --------------------------------------------------------------------------------------------------------
@@ -229,7 +231,7 @@ def test_only_the_difference_of_edges_is_written() -> None:
     assert operations.removed["DownstreamOf"] == [
         {"source": T, "aspect": "upstreamLineage", "declaredBy": T, "via": "", "at": 1_000, "targets": [table("a")]}
     ]
-    assert [row["target"] for row in operations.created["DownstreamOf"]] == [table("c")]
+    assert [edge.target for edge in operations.created["DownstreamOf"]] == [table("c")]
     assert not operations.updated
     assert operations.ends == {T, table("c")}
 
@@ -257,9 +259,20 @@ def test_times_that_the_value_does_not_say_are_when_it_was_seen(system: dict[str
 
     _, operations = plan_one(known(), change)
 
-    assert operations.created["TaggedWith"][0]["properties"] == {
-        "aspect": "globalTags", "declaredBy": T, "createdOn": time, "updatedOn": time, "since": 1_000,
-    }  # fmt: skip
+    assert operations.created["TaggedWith"] == [
+        NewEdge(T, "urn:li:tag:a", "globalTags", T, created_on=time, updated_on=time)
+    ]
+
+
+def test_all_that_an_edge_may_say_has_a_place_in_its_row() -> None:
+    """The registry names no detail that the query does not write, in the order in which it reads them."""
+    text = query("write/create_edges", edge_type="DownstreamOf")
+    written = dict(re.findall(r"(\w+): row\[(\d+)\]", text))
+
+    assert set(DETAILS) <= set(EDGE_DETAILS)
+    assert [int(written[name]) for name in ("aspect", "declaredBy", *EDGE_DETAILS)] == list(
+        range(2, len(NewEdge._fields))
+    )
 
 
 def test_another_query_is_another_edge() -> None:
@@ -271,7 +284,7 @@ def test_another_query_is_another_edge() -> None:
     )
 
     assert operations.removed["DownstreamOf"][0]["via"] == "urn:li:query:1"
-    assert operations.created["DownstreamOf"][0]["properties"]["via"] == "urn:li:query:2"
+    assert operations.created["DownstreamOf"][0].via == "urn:li:query:2"
 
 
 def test_a_smaller_limit_does_not_keep_old_edges_in() -> None:
@@ -393,7 +406,7 @@ def test_the_first_point_describes_its_entity() -> None:
     """An entity of which only points are known exists, with its key."""
     _, operations = plan_one(EntityState(exists=False), point())
 
-    assert [aspect["name"] for aspect in operations.added[T]["aspects"]] == ["datasetKey"]
+    assert [aspect.name for aspect in operations.added[T]["aspects"]] == ["datasetKey"]
 
 
 def test_what_tells_points_of_one_time_apart() -> None:
