@@ -5,6 +5,7 @@
 // removed  soft-deleted ones too
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
+// most     entities that are looked at; those behind them are not counted
 // fields   [property]; _entityType stands for the label
 // limit    values of a property at most
 // returns  one row: rows, [[field, value, count]], by field, the most frequent first, then by value
@@ -15,6 +16,7 @@
 // :param removed => false
 // :param types => ["urn:li:dataset:"]
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
+// :param most => 100001
 // :param fields => ["platform"]
 // :param limit => 20
 CALL () {
@@ -45,6 +47,7 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
+WITH node, score LIMIT $most
 WITH [field IN $fields | CASE field WHEN "_entityType" THEN labels(node)
   WHEN "removed" THEN coalesce(node.removed, false) ELSE node[field] END] AS values, count(*) AS count
 UNWIND range(0, size($fields) - 1) AS at

@@ -5,6 +5,7 @@
 // removed  soft-deleted ones too
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
+// most     entities that are looked at; those behind them are not counted
 // names    [ways to write the text as a name, in lower case]: who is called so comes first
 // words    [" " + what words of a name begin with]: then who has more of them in the name, and less else, counts for more
 // letters  of the words together
@@ -16,7 +17,7 @@
 // returns  one row: rows, [[urn, name, score, null, [[field, value]]]]; total; facets, [[field, value, count]], by field,
 //          the most frequent first, then by value
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique)
-// note     All are sorted, then collected. Sorting an UNWIND of the list would keep the list with each row of the page,
+// note     The index gives the best first, so that a limit cuts the worst. All are sorted, then collected. Sorting an UNWIND of the list would keep the list with each row of the page,
 //          which runs out of memory
 //
 // :param texts => ["nameWords:orders"]
@@ -24,6 +25,7 @@
 // :param removed => false
 // :param types => ["urn:li:dataset:"]
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
+// :param most => 100001
 // :param names => ["orders"]
 // :param words => [" order"]
 // :param letters => 6
@@ -60,6 +62,7 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
+WITH node, score LIMIT $most
 WITH node, score, coalesce(toLower(node.name) IN $names, false) OR coalesce(toLower(node.id) IN $names, false) AS called,
   [word IN $words WHERE (" " + node.nameWords) CONTAINS word] AS found, coalesce(size(node.name), 0) AS length
 WITH node, called, score * (1 + 2.0 * size(found) / size($words)

@@ -5,6 +5,7 @@
 // removed  soft-deleted ones too
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
+// most     entities that are looked at; those behind them are not counted
 // returns  one row: total
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique)
 //
@@ -13,6 +14,7 @@
 // :param removed => false
 // :param types => ["urn:li:dataset:"]
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
+// :param most => 100001
 CALL () {
   UNWIND $texts AS text
   CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
@@ -41,4 +43,5 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
+WITH node, score LIMIT $most
 RETURN count(*) AS total

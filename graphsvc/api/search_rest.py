@@ -37,7 +37,8 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         A page of entities with the total, the best first.
 
         Soft-deleted entities are left out unless a filter on `removed` asks for them. A facet has its 20 most
-        frequent values.
+        frequent values. Where `partial` is true, counting stopped at 100,000: more match than `total` says, and the
+        facets are of these only.
         """
         wanted = SearchQuery(query, _types(types, registry), (tuple(map(_filter, filter or ())),))
         names = FACETS if facets == "*" else [name for name in (facets or "").split(",") if name]
@@ -57,7 +58,14 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         ]
         facets_ = {name: {count.value: count.number for count in counts} for name, counts in found.facets.items()}
         return JSONAnswer(
-            {"start": start, "count": len(rows), "total": found.total, "results": rows, "facets": facets_}
+            {
+                "start": start,
+                "count": len(rows),
+                "total": found.total,
+                "partial": found.partial,
+                "results": rows,
+                "facets": facets_,
+            }
         )
 
     return router

@@ -1,6 +1,7 @@
 """Search over Neo4j's full-text index: pages, totals and facets of the entities that a text and filters let through."""
 
 import asyncio
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -59,6 +60,7 @@ OPERATORS = frozenset({
 })  # fmt: skip
 MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lists are compared one by one
 MAX_VALUES = 20_000
+MOST_COUNTED = 100_000  # entities; whoever looks at more sees no more, and it takes over a second
 SIMILAR = 0.7  # of 1, how alike words are that are shown as found where none is the same
 _LONG = 2**63
 _TOO_WIDE = "too many nested clauses"
@@ -133,11 +135,27 @@ class Count(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A page, and what was asked to be counted: how many match in all, and for each facet its values, most first."""
+    """
+    A page, and what was asked to be counted.
+
+    Attributes:
+        hits: The page.
+        total: How many match.
+        facets: For each facet its values, the most frequent first.
+        partial: Counting stopped at the limit: there are more than `total`, and the facets are of these only.
+    """
 
     hits: list[Hit]
     total: int
     facets: dict[str, list[Count]]
+    partial: bool
+
+
+class Total(NamedTuple):
+    """How many match; `partial` if there are more, and counting stopped."""
+
+    number: int
+    partial: bool
 
 
 class Group(NamedTuple):
@@ -237,13 +255,22 @@ class Search:
     """
     Searches of one graph.
 
-    Totals and facets are exact. Their cost grows with the entities that match; with nothing to look up in the index
-    (`*`, or filters on other fields than `EXACT`) it grows with the entities of the types. Every method raises
-    BadRequest for what cannot be asked, and what the reader raises.
+    Totals and facets are exact up to a number of matches, and say where they stop. Their cost grows with the entities
+    that match; with nothing to look up in the index (`*`, or filters on other fields than `EXACT`) it grows with the
+    entities of the types. Every method raises BadRequest for what cannot be asked, and what the reader raises.
     """
 
-    def __init__(self, reader: Reader, registry: Registry) -> None:
+    def __init__(self, reader: Reader, registry: Registry, most_counted: int = MOST_COUNTED) -> None:
+        """
+        Keep the reader.
+
+        Args:
+            reader: Where everything is read.
+            registry: The model.
+            most_counted: Matches that are counted at most, and ranked; the index gives the best first.
+        """
         self._reader = reader
+        self._most = most_counted
         self._model = _model(registry)
         self._shown = [*self._model.text.boosts, "fieldPaths", *SHOWN]
 
@@ -304,7 +331,8 @@ class Search:
         hits = [
             Hit(urn, name or urn, score, _matched(own, name or "", text)) for urn, name, score, _, own in found.rows
         ]
-        return Answer(hits, found.total, self._counts(found.facets, names))
+        counts = self._counts(found.facets, names)
+        return Answer(hits, min(found.total, self._most), counts, partial=found.total > self._most)
 
     async def scroll(
         self, wanted: SearchQuery, after: Cursor | None, count: int, sort: Sort | None = None
@@ -325,16 +353,27 @@ class Search:
             return hits, None
         return hits, Cursor(rows[count - 1][0], rows[count - 1][3] if sort else rows[count - 1][0])
 
-    async def total(self, asked: SearchQuery, *, wanted: bool = True) -> int:
+    async def total(self, asked: SearchQuery, *, wanted: bool = True) -> Total:
         """How many entities match, nothing near them; 0 if that is not wanted."""
-        return await self._total(self._source(asked, self._read(asked).lucene), wanted=wanted)
+        found = await self._total(self._source(asked, self._read(asked).lucene), wanted=wanted)
+        return Total(min(found, self._most), found > self._most)
 
-    async def facets(self, wanted: SearchQuery, fields: Iterable[str], limit: int) -> dict[str, list[Count]]:
-        """For each field its values among all entities that match, the most frequent first, then by value."""
+    async def facets(
+        self, wanted: SearchQuery, fields: Iterable[str], limit: int, *, all_of_them: bool = False
+    ) -> dict[str, list[Count]]:
+        """
+        For each field its values among the entities that match, the most frequent first, then by value.
+
+        Args:
+            wanted: What to search for.
+            fields: Facets.
+            limit: Values of a facet at most.
+            all_of_them: Count without a limit on the entities.
+        """
         names = {_field(name): name for name in fields}
-        return self._counts(
-            await self._facets(self._source(wanted, self._read(wanted).lucene), list(names), limit), names
-        )
+        source = self._source(wanted, self._read(wanted).lucene)
+        most = sys.maxsize if all_of_them else self._most
+        return self._counts(await self._facets(source, list(names), limit, most), names)
 
     async def _ranked(self, source: Mapping[str, Any], asked: _Asked, text: str, words: Sequence[str]) -> _Found:
         """Page, total and facets of a text in one query: finding the entities is what costs."""
@@ -349,6 +388,7 @@ class Search:
             fields=self._shown if asked.shown else [],
             facets=asked.facets,
             limit=asked.limit,
+            most=self._most + 1,
         )
         return _Found(found["rows"], found["total"], found["facets"])
 
@@ -357,7 +397,7 @@ class Search:
         rows, total, facets = await asyncio.gather(
             self._rows(source, asked),
             self._total(source, wanted=asked.total),
-            self._facets(source, asked.facets, asked.limit),
+            self._facets(source, asked.facets, asked.limit, self._most),
         )
         return _Found(rows, total, facets)
 
@@ -374,12 +414,12 @@ class Search:
         return await self._ask(query("read/search_walk"), **rest, ranges=ranges, start=start, count=count)
 
     async def _total(self, source: Mapping[str, Any], *, wanted: bool = True) -> int:
-        return int(await self._ask(query("read/search_total"), **source)) if wanted else 0
+        return int(await self._ask(query("read/search_total"), **source, most=self._most + 1)) if wanted else 0
 
-    async def _facets(self, source: Mapping[str, Any], fields: list[str], limit: int) -> Any:
+    async def _facets(self, source: Mapping[str, Any], fields: list[str], limit: int, most: int) -> Any:
         if not fields:
             return []
-        return await self._ask(query("read/search_facets"), **source, fields=fields, limit=limit)
+        return await self._ask(query("read/search_facets"), **source, fields=fields, limit=limit, most=most)
 
     def _counts(self, rows: Iterable[Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Count]]:
         found: dict[str, list[Count]] = {name: [] for name in names.values()}

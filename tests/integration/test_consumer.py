@@ -203,10 +203,10 @@ async def test_a_store_that_is_away_stops_consumption(
     real = IngestService._attempt
     away = True
 
-    async def attempt(self: IngestService, *args: Any) -> Any:
+    async def attempt(self: IngestService, *args: Any, **options: Any) -> Any:
         if away:
             raise StoreUnavailable("away")
-        return await real(self, *args)
+        return await real(self, *args, **options)
 
     monkeypatch.setattr(IngestService, "_attempt", attempt)
     topics.send([proposal(n, "x") for n in range(30)])

@@ -117,14 +117,38 @@ async def test_filters_totals_and_facets_are_those_of_brute_force(
     }[text]
     wanted = [t for t in visible(catalogue) if holds(t) and found_by(t)]
 
-    hits, total, facets = await search.answer(query, 0, EVERYTHING, total=True, facets=FACETS, limit=EVERYTHING)
+    hits, total, facets, partial = await search.answer(
+        query, 0, EVERYTHING, total=True, facets=FACETS, limit=EVERYTHING
+    )
 
     assert {hit.urn for hit in hits} == {t.urn for t in wanted}
-    assert len(hits) == len(wanted) == total == await search.total(query)
+    assert len(hits) == len(wanted) == total
+    assert (total, partial) == await search.total(query)
+    assert not partial
     assert facets == await search.facets(query, FACETS, EVERYTHING)
     assert {name: dict(counts) for name, counts in facets.items()} == brute_facets(wanted)
     for counts in facets.values():
         assert [c.number for c in counts] == sorted((c.number for c in counts), reverse=True)
+
+
+@pytest.mark.parametrize("text", ["*", "orders"])
+async def test_counting_stops_at_the_limit_and_says_so(
+    search: Search, reader: Reader, registry: Registry, catalogue: list[Table], text: str
+) -> None:
+    """A page is the same; the total is the limit, and facets count no more than that."""
+    query = SearchQuery(text, DATASETS)
+    every = await search.answer(query, 0, 5, total=True)
+    exact, bounded = (Search(reader, registry, most) for most in (every.total, every.total - 1))
+
+    assert not (await exact.answer(query, 0, 5, total=True)).partial
+    hits, total, facets, partial = await bounded.answer(query, 0, 5, total=True, facets=["origin"], limit=EVERYTHING)
+
+    assert every.total > 5 < len(catalogue)
+    assert [hit.urn for hit in hits] == [hit.urn for hit in every.hits]
+    assert (total, partial) == (every.total - 1, True) == await bounded.total(query)
+    assert sum(count.number for count in facets["origin"]) <= every.total
+    everywhere = await bounded.facets(query, ["origin"], EVERYTHING, all_of_them=True)
+    assert sum(count.number for count in everywhere["origin"]) == every.total
 
 
 def brute_facets(wanted: list[Table]) -> dict[str, dict[str, int]]:
@@ -145,7 +169,7 @@ async def test_removed_is_shown_to_those_who_ask(search: Search, catalogue: list
 
     only = await search.page(SearchQuery("*", DATASETS, ((a("removed", "true"),),)), 0, EVERYTHING)
     without = await search.page(SearchQuery("*", DATASETS, ((a("removed", "true", negated=True),),)), 0, EVERYTHING)
-    everything = await search.total(SearchQuery("*", DATASETS, removed=True))
+    everything = (await search.total(SearchQuery("*", DATASETS, removed=True))).number
 
     assert {hit.urn for hit in only} == removed
     assert {hit.urn for hit in without} == {t.urn for t in visible(catalogue)}
@@ -154,7 +178,7 @@ async def test_removed_is_shown_to_those_who_ask(search: Search, catalogue: list
 
 async def test_referenced_entities_are_no_results(search: Search) -> None:
     """The tags, owners and platforms here were never described."""
-    assert await search.total(SearchQuery("pii", ("tag",))) == 0
+    assert (await search.total(SearchQuery("pii", ("tag",)))).number == 0
     assert {c.value for c in (await search.facets(SearchQuery("*"), ["_entityType"], 10))["_entityType"]} == {"dataset"}
 
 
@@ -209,14 +233,14 @@ async def test_an_acknowledged_write_is_found_and_a_deleted_one_is_not(search: S
     urn = "urn:li:dataset:(urn:li:dataPlatform:hive,zebra.quagga_okapi,PROD)"
     query = SearchQuery("quaggaOkapi")
 
-    before = await search.total(query)
+    before = (await search.total(query)).number
     await service.ingest([proposal_of(urn, "datasetProperties", {"name": "quagga_okapi", "description": "striped"})])
     found = await search.page(query, 0, 10, shown=True)
-    by_text = await search.total(SearchQuery("striped"))
+    by_text = (await search.total(SearchQuery("striped"))).number
     await service.ingest([proposal_of(urn, "datasetProperties", {"name": "tapir"})])
-    renamed = await search.total(SearchQuery("tapir")), await search.total(SearchQuery("striped"))
+    renamed = (await search.total(SearchQuery("tapir"))).number, (await search.total(SearchQuery("striped"))).number
     await service.ingest([proposal_of(urn, "status", {"removed": True})])
-    after = await search.total(SearchQuery("tapir"))
+    after = (await search.total(SearchQuery("tapir"))).number
 
     assert (before, [hit.urn for hit in found], by_text, renamed, after) == (0, [urn], 1, (1, 0), 0)
     assert ("name", "quagga_okapi") in found[0].fields
@@ -267,5 +291,5 @@ async def test_what_cannot_be_asked_is_said(search: Search) -> None:
 
 async def test_the_longest_query_is_answered(search: Search) -> None:
     """Within Lucene's limit on clauses."""
-    assert await search.total(SearchQuery(" ".join(f"word_{n}*" for n in range(8)))) == 0
-    assert await search.total(SearchQuery(" ".join(f"word{n}" for n in range(16)))) == 0
+    assert (await search.total(SearchQuery(" ".join(f"word_{n}*" for n in range(8))))).number == 0
+    assert (await search.total(SearchQuery(" ".join(f"word{n}" for n in range(16))))).number == 0

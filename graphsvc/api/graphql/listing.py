@@ -132,7 +132,7 @@ async def get_entity_counts(info: Info, input: EntityCountInput | None = None) -
     """Those that are neither removed nor merely pointed to."""
     wanted = search_query(info, "*", None if input is None else input.types, None, None, None)
     finder = Search(info.context.reader, info.context.registry)
-    counts = (await finder.facets(wanted, [TYPE], MAX_TYPES))[TYPE]
+    counts = (await finder.facets(wanted, [TYPE], MAX_TYPES, all_of_them=True))[TYPE]
     return EntityCountResults(
         counts=[EntityCountResult(entity_type=entity_type_of(c.value), count=Long(c.number)) for c in counts]
     )
@@ -167,7 +167,8 @@ async def _page(info: Info, spec: _List, asked: Any, filters: Sequence[Filter]) 
         hits = [hit for hit, value in zip(hits, values, strict=True) if value and value.get("source") == source]
         total, hits = len(hits), hits[first : first + size]
     else:
-        hits, total = await asyncio.gather(finder.page(wanted, first, size, order), finder.total(wanted))
+        hits, counted = await asyncio.gather(finder.page(wanted, first, size, order), finder.total(wanted))
+        total = counted.number
     entities = [entity_of(hit.urn, hit.name) for hit in hits]
     return {"start": first, "count": len(hits), "total": total, spec.field: entities}
 
