@@ -1,4 +1,8 @@
-"""The command line `graphsvc`: the program's words, and the composition root of everything but HTTP."""
+"""
+The command line `graphsvc`: the program's words, and the composition root of everything but HTTP.
+
+What only some commands need is imported by them: the service takes seconds to load, `graphsvc get` needs none of it.
+"""
 
 import asyncio
 import gc
@@ -19,16 +23,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import structlog
 import typer
 import uvicorn
-from neo4j.exceptions import ClientError
 from pydantic import SecretStr
 from rich.console import Console
 
-from graphsvc.app import create_app, create_consumer, open_neo4j
 from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import ConfigError, GraphsvcError, StoreUnavailable
-from graphsvc.graph.migrate import migrate as run_migrations
 from graphsvc.graph.registry import load_registry
-from graphsvc.letters import replay_all, show_list, show_one
 from graphsvc.load import load as load_files
 from graphsvc.shell import Service, entity_table, lineage_trees, milliseconds, search_table, warn_if_cut
 
@@ -117,6 +117,8 @@ def up(  # noqa: PLR0913, PLR0917  options of the command line
 @app.command()
 def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
     """Run the service alone, against the Neo4j that NEO4J_URI (NEO4J_USER, NEO4J_PASSWORD, NEO4J_DATABASE) names."""
+    from graphsvc.app import create_app  # noqa: PLC0415
+
     settings = _settings(host, port, model)
     _run(settings, lambda: create_app(settings), settings.http.host, settings.http.port)
 
@@ -127,6 +129,8 @@ def consume(model: Model = None) -> None:
 
     Needs KAFKA_BOOTSTRAP and NEO4J_URI. Serves /health and /metrics on GRAPHSVC_KAFKA__METRICS_PORT (9464).
     """
+    from graphsvc.app import create_consumer  # noqa: PLC0415
+
     settings = _settings(None, None, model)
     _run(settings, lambda: create_consumer(settings), settings.kafka.metrics_host, settings.kafka.metrics_port)
 
@@ -233,6 +237,8 @@ def list_letters(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one letter per line.")] = False,  # noqa: FBT002  a flag
 ) -> None:
     """List the records that could not be applied, the newest last."""
+    from graphsvc.letters import show_list  # noqa: PLC0415
+
     settings = Settings.from_env()
     show_list(settings, filters or [], console, errors, everything=everything, limit=limit, as_json=as_json)
 
@@ -240,6 +246,8 @@ def list_letters(
 @dlq.command("show")
 def show_letter(letter_id: Annotated[str, typer.Argument(metavar="ID", help="A letter's id.")]) -> None:
     """Show all that is known of one, with the original record."""
+    from graphsvc.letters import show_one  # noqa: PLC0415
+
     show_one(Settings.from_env(), letter_id, console)
 
 
@@ -250,6 +258,8 @@ def replay_letters(
     again: Annotated[bool, typer.Option("--again", help="Also those that were replayed already.")] = False,  # noqa: FBT002  a flag
 ) -> None:
     """Put the original records back on the topics that they came from, once what was wrong is put right."""
+    from graphsvc.letters import replay_all  # noqa: PLC0415
+
     if not replay_all(Settings.from_env(), filters or [], ids or [], console, errors, again=again):
         raise typer.Exit(1)
 
@@ -280,11 +290,14 @@ def _settings(host: str | None, port: int | None, model: Path | None) -> Setting
 
 
 def _migrate(neo4j: Neo4jSettings) -> list[str]:
-    async def run() -> list[str]:
-        async with open_neo4j(neo4j) as driver:
-            return await run_migrations(driver, neo4j.database)
+    from graphsvc.app import open_neo4j  # noqa: PLC0415
+    from graphsvc.graph.migrate import migrate as run  # noqa: PLC0415
 
-    return asyncio.run(run())
+    async def migrated() -> list[str]:
+        async with open_neo4j(neo4j) as driver:
+            return await run(driver, neo4j.database)
+
+    return asyncio.run(migrated())
 
 
 def _check_neo4j(settings: Settings) -> None:
@@ -293,6 +306,8 @@ def _check_neo4j(settings: Settings) -> None:
 
     A Neo4j that is away passes: the service starts without it, answers 503, and goes on when Neo4j comes.
     """
+    from neo4j.exceptions import ClientError  # noqa: PLC0415
+
     try:
         _migrate(settings.neo4j)
     except StoreUnavailable as error:
@@ -345,6 +360,8 @@ def _port(settings: Settings, *, chosen: bool) -> int:
 
 def _serve(settings: Settings, local: "LocalStack | None", data_dir: Path, files: list[Path]) -> bool:
     """Run the service until it is told to stop, or a part of it ends; True when something went wrong."""
+    from graphsvc.app import create_app  # noqa: PLC0415
+
     server = _server(lambda: create_app(settings, consume=bool(settings.kafka.bootstrap)))
     _check_neo4j(settings)
     token = settings.http.token.get_secret_value() if settings.http.token else None
