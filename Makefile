@@ -6,7 +6,7 @@ DATAHUB := .venv-datahub
 BIN := $(VENV)/bin
 ARGS ?=
 # Two processes of tests, each with a Neo4j of its own; one where the environment names the server that they would share.
-TWO := $(if $(NEO4J_URI)$(KAFKA_BOOTSTRAP),,--numprocesses 2 --dist loadfile)
+TWO := $(if $(NEO4J_URI)$(KAFKA_BOOTSTRAP),,--numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 .PHONY: run test check bench faults registry lock screenshots clean help
 

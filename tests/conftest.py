@@ -15,6 +15,7 @@ import docker
 import docker.errors
 import orjson
 import pytest
+from hypothesis import HealthCheck, settings
 from neo4j import AsyncDriver
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.neo4j import Neo4jContainer
@@ -32,6 +33,10 @@ from graphsvc.local.stack import LocalStack
 ROOT = Path(__file__).parents[1]
 NEO4J_IMAGE = "neo4j:2026.08.1-community"
 KAFKA_IMAGE = "confluentinc/cp-kafka:7.6.0"
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)

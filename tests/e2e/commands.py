@@ -51,7 +51,7 @@ class Running:
             lines.append(line.rstrip("\n"))
             self._fresh.put(line)
 
-    def wait_for(self, text: str, seconds: float = 40) -> None:
+    def wait_for(self, text: str, seconds: float = 120) -> None:
         """Return once a line of the output holds the text."""
         deadline = time.monotonic() + seconds
         while not any(text in line for line in [*self.lines, *self.complaints]):
@@ -90,7 +90,7 @@ def running(
                 process.kill()
 
 
-def until_ready(url: str, seconds: float = 40) -> None:
+def until_ready(url: str, seconds: float = 120) -> None:
     """Return once the service answers that it is ready."""
     deadline = time.monotonic() + seconds
     while True:

@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from neo4j import GraphDatabase
 
 ROOT = Path(__file__).parents[2]
+STOP_S = 15
 RETAIL = ROOT / "examples" / "retail.json"
 ORDERS = "urn:li:dataset:(urn:li:dataPlatform:hive,cli.orders,PROD)"
 MCP = {"entityUrn": ORDERS, "aspectName": "status", "changeType": "UPSERT", "aspect": {"json": {"removed": False}}}
@@ -65,7 +66,7 @@ def service(environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFac
         child.stop()
 
 
-def until_read(url: str, text: str, seconds: float = 30) -> None:
+def until_read(url: str, text: str, seconds: float = 90) -> None:
     """Return once the answer holds the text."""
     deadline = time.monotonic() + seconds
     while text not in (answer := httpx.get(url, timeout=10)).text:
@@ -171,7 +172,7 @@ def test_serve_waits_for_neo4j(tmp_path: Path) -> None:
         _, seconds = child.stop()
 
     assert (alive.status_code, ready.status_code) == (200, 503)
-    assert seconds < 5
+    assert seconds < STOP_S
     assert not any("Traceback" in line for line in child.complaints)
 
 
@@ -290,7 +291,7 @@ def test_up_on_a_server_of_ones_own(
     assert all(page.status_code == 200 for page in pages)
     assert "0 of them changed the graph" in again.stdout
     assert code in (0, 128 + signal.SIGINT)
-    assert seconds < 5
+    assert seconds < STOP_S
     assert not any("Traceback" in line for line in child.complaints)
     assert not (tmp_path / ".graphsvc" / "service.json").exists()
 
@@ -353,5 +354,5 @@ def test_up_stops_in_the_middle_of_a_load(tmp_path: Path, environment: Mapping[s
         code, seconds = child.stop(how)
 
     assert code in (0, 128 + signal.SIGINT)
-    assert seconds < 8
+    assert seconds < STOP_S
     assert child.complaints == []

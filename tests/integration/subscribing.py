@@ -15,7 +15,7 @@ from graphsvc.ingest.changes import Applied
 from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import decode_proposal
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 PROTOCOL = Subprotocol("graphql-transport-ws")
 FIELDS = "cursor id urn aspect version"
 ENTITY = f"""subscription($urns: [String!]!, $aspects: [String!], $after: String) {{

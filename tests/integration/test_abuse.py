@@ -33,7 +33,7 @@ SCROLL = """
     query ($n: Int = 5) { scrollAcrossEntities(input: {query: "*", count: $n}) {
       nextScrollId searchResults { entity { urn type ... on Dataset { name platform { name } } } } } }
 """
-SOON_S = 5.0  # much more than it takes on an idle machine, much less than what is prevented
+SOON_S = 20.0  # much more than it takes on an idle machine, much less than what is prevented
 
 
 class CountingDriver:

@@ -30,6 +30,7 @@ MARK = "budget test"
 SLOW: LiteralString = (
     "UNWIND range(1, 10000000) AS a UNWIND range(1, 10000000) AS b RETURN sum(a * b % 7) AS `budget test`"
 )
+SOON_S = 20.0  # less than the 30 s after which another limit than the tested one would end a read
 
 
 class SlowReader(Reader):
@@ -50,13 +51,12 @@ async def running(driver: AsyncDriver) -> list[str]:
     return [record["id"] for record in found.records]
 
 
-async def until_running(driver: AsyncDriver, *, wanted: int, seconds: float) -> float:
-    """How long it took until so many of them run."""
+async def until_running(driver: AsyncDriver, *, wanted: int) -> None:
+    """Return once so many of them run."""
     start = time.monotonic()
     while len(await running(driver)) != wanted:
-        assert time.monotonic() - start < seconds, f"{await running(driver)} run, not {wanted}"
+        assert time.monotonic() - start < SOON_S, f"{await running(driver)} run, not {wanted}"
         await asyncio.sleep(0.02)
-    return time.monotonic() - start
 
 
 def slow_app(driver: AsyncDriver, database: str, registry: Registry, seconds: float, *, bounded: bool) -> FastAPI:
@@ -74,32 +74,31 @@ async def test_time_is_up(driver: AsyncDriver, database: str, registry: Registry
     transport = httpx.ASGITransport(slow_app(driver, database, registry, 1.0, bounded=bounded))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         start = time.monotonic()
-        asking = asyncio.create_task(client.post("/graphql", json={"query": ASK}))
-        await until_running(driver, wanted=1, seconds=10)
-        (error,) = (await asking).json()["errors"]
+        answer = await client.post("/graphql", json={"query": ASK})
+        (error,) = answer.json()["errors"]
         took = time.monotonic() - start
 
     assert error["extensions"] == {"code": "TIMEOUT"}
     assert "longer than 1 s" in error["message"]
     assert "graphql.request_timeout_s" in error["message"]
-    assert 1.0 <= took < 5.0
-    await until_running(driver, wanted=0, seconds=5)
+    assert 1.0 <= took < SOON_S
+    await until_running(driver, wanted=0)
 
 
 async def test_the_reads_of_a_request_share_its_time(driver: AsyncDriver, database: str, registry: Registry) -> None:
     """One after the other, they have no more together than one has alone; the last one is not even begun."""
     reader = Reader(driver, database, 30.0, registry)
 
-    with spending(Budget(1.0)):
+    with spending(Budget(3.0)):
         start = time.monotonic()
         await reader.ping()
-        with pytest.raises(ReadTimeout, match="longer than 1 s"):
+        with pytest.raises(ReadTimeout, match="longer than 3 s"):
             await reader._read(SLOW)
         with pytest.raises(ReadTimeout):
             await reader.ping()
         took = time.monotonic() - start
 
-    assert 0.9 < took < 5.0
+    assert 2.9 < took < SOON_S
 
 
 async def test_one_read_has_a_limit_of_its_own(driver: AsyncDriver, database: str, registry: Registry) -> None:
@@ -111,7 +110,7 @@ async def test_one_read_has_a_limit_of_its_own(driver: AsyncDriver, database: st
             await reader._read(SLOW)
         await reader.ping()
 
-    await until_running(driver, wanted=0, seconds=5)
+    await until_running(driver, wanted=0)
 
 
 async def test_what_a_request_leaves_running_ends_with_it(
@@ -122,11 +121,11 @@ async def test_what_a_request_leaves_running_ends_with_it(
 
     with spending(Budget(60.0)):
         left = asyncio.create_task(reader._read(SLOW))
-        await until_running(driver, wanted=1, seconds=10)
+        await until_running(driver, wanted=1)
 
     with pytest.raises(asyncio.CancelledError):
         await left
-    await until_running(driver, wanted=0, seconds=5)
+    await until_running(driver, wanted=0)
 
 
 @pytest.mark.parametrize("way", ["graphql", "rest"])
@@ -149,10 +148,9 @@ def test_a_client_that_goes_away_ends_its_read(
                     else client.get(f"/entities/{quote(ORDERS)}")
                 )
                 asking = asyncio.create_task(asked)
-                await until_running(driver, wanted=1, seconds=10)
+                await until_running(driver, wanted=1)
                 asking.cancel()
-            took = await until_running(driver, wanted=0, seconds=5)
-            assert took < 3.0
+            await until_running(driver, wanted=0)
 
     with served(Settings(neo4j=neo4j_settings(neo4j_server))) as url:
         asyncio.run(go_away(url))
@@ -170,7 +168,7 @@ READ = {"query": f'{{ dataset(urn: "{ORDERS}") {{ properties {{ description }} }
 async def replicas(request: Any, graph: AsyncDriver, neo4j_server: Any) -> AsyncIterator[list[httpx.AsyncClient]]:
     """Two replicas of the service over one Neo4j, addressed by itself and by its routing table."""
     uri = request.param + neo4j_server.uri[neo4j_server.uri.index("://") :]
-    graphql = GraphqlSettings(request_timeout_s=2.0)
+    graphql = GraphqlSettings(request_timeout_s=5.0)
     apps = [create_app(Settings(neo4j=neo4j_settings(neo4j_server, uri), graphql=graphql)) for _ in range(2)]
     async with (
         apps[0].router.lifespan_context(apps[0]),

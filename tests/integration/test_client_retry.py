@@ -71,7 +71,7 @@ async def test_retry_after_is_obeyed() -> None:
         started = time.monotonic()
         await emit("async", server.url, [ONE])
 
-    assert 2.0 <= time.monotonic() - started < 6.0
+    assert 2.0 <= time.monotonic() - started < 20.0
 
 
 @both
@@ -173,6 +173,8 @@ async def test_a_cancelled_emit_keeps_its_batch() -> None:
     with recording(Answer(503, {}, {"Retry-After": "30"}), Answer()) as server:
         emitter = AsyncRestEmitter(server.url)
         task = asyncio.create_task(emitter.emit_all([ONE]))
+        while not server.bodies:  # noqa: ASYNC110  it is filled by a thread
+            await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -21,7 +21,7 @@ from graphsvc.errors import ConfigError
 from graphsvc.local import aot
 from graphsvc.local.jars import JarSource, default_cache, ensure_jars
 from graphsvc.local.process import Server, ServerDied, java
-from graphsvc.local.stack import Endpoints, LocalStack
+from graphsvc.local.stack import STOP_GRACE_S, Endpoints, LocalStack
 
 WRITER = """
 import sys
@@ -116,7 +116,7 @@ def test_a_second_stack_on_the_directory_is_refused(stack: LocalStack) -> None:
     with pytest.raises(ConfigError, match=f"in use by process {os.getpid()}"):
         LocalStack(stack.data_dir).start()
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert stack.dead() is None
     assert cypher(stack.endpoints, "RETURN 1") == [[1]]
 
@@ -187,7 +187,7 @@ def test_a_killed_owner_leaves_no_orphan_and_a_good_store(tmp_path: Path) -> Non
         cypher(stack.endpoints, "CREATE (:Late)")
         produce(stack.endpoints.kafka_bootstrap or "", b"kept")
         started = time.monotonic()
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < STOP_GRACE_S
 
     assert found == [[acknowledged + 1]]
     with LocalStack(tmp_path, kafka=True, neo4j_ports=(0, 0), kafka_port=0) as stack:
@@ -223,7 +223,7 @@ def test_a_server_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     """One that ignores SIGTERM ends all the same once its grace is over."""
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     server = Server("Test", [sys.executable, "-c", code], tmp_path, tmp_path / "out")
-    server.wait_until(lambda: "up" in server.tail(), 10)
+    server.wait_until(lambda: "up" in server.tail(), 30)
 
     assert not server.stop(0.3)
     assert server.exit_code == 128 + signal.SIGKILL
@@ -233,12 +233,12 @@ def test_a_server_dies_with_its_shim(tmp_path: Path) -> None:
     """Killing the process between graphsvc and the server leaves no server either."""
     server = Server("Test", [sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, tmp_path / "out")
     shim = psutil.Process(server.pid)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not (family := shim.children()) and time.monotonic() < deadline:
         time.sleep(0.01)
 
     shim.kill()
 
-    assert gone_within(family, 5)
+    assert gone_within(family, 30)
     assert server.exit_code == -signal.SIGKILL
     server.stop(0)
