@@ -81,12 +81,7 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
         description="A metadata graph service: DataHub's wire in, Neo4j as the one store, GraphQL out.",
         lifespan=lambda _: parts.running(consume=consume),
     )
-    app.include_router(health.build_router(ready))
-    app.include_router(health.build_config_router())
-    app.include_router(reading.build_router(reader, registry))
-    app.include_router(search_rest.build_router(reader, registry))
-    app.include_router(lineage_rest.build_router(reader, registry, settings.graphql))
-    app.include_router(
+    app.include_router(  # first, as routes are tried in their order
         build_graphql(
             reader,
             registry,
@@ -96,6 +91,11 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
             token=settings.http.token.get_secret_value() if settings.http.token else None,
         )
     )
+    app.include_router(health.build_router(ready))
+    app.include_router(health.build_config_router())
+    app.include_router(reading.build_router(reader, registry))
+    app.include_router(search_rest.build_router(reader, registry))
+    app.include_router(lineage_rest.build_router(reader, registry, settings.graphql))
     queue = parts.streams.queue if parts.streams else None
     schemas = GraphSchemas(parts.driver, settings.neo4j.database)
     traces = Traces(parts.driver, settings.neo4j.database)

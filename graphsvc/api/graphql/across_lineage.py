@@ -18,8 +18,8 @@ from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of
 from graphsvc.api.graphql.names import EntityType, enum_name
 from graphsvc.api.graphql.search_types import (
-    AggregationMetadata,
     AndFilterInput,
+    Facet,
     FacetFilterInput,
     FacetMetadata,
     FilterOperator,
@@ -28,6 +28,7 @@ from graphsvc.api.graphql.search_types import (
     SearchInsight,
     SearchSortInput,
     SortOrder,
+    facet_table,
 )
 from graphsvc.api.graphql.views import Long, described, shown
 from graphsvc.api.impact import names_of_type, type_of
@@ -234,7 +235,7 @@ class _Answer:
             return []
         facts = await _with_facets(info, self.found)
         most = DEFAULT_AGGREGATIONS if self.flags.max_agg_values is None else self.flags.max_agg_values
-        return [_facet(name, shown_name, facts.values(), most) for name, shown_name in FACETS.items()]
+        return facet_table([_facet(name, title, facts.values(), most) for name, title in FACETS.items()], {})
 
     @shown("True when a limit cut the walk, so that there may be more results.")
     def is_partial(self) -> bool | None:
@@ -491,22 +492,13 @@ def _kept(facts: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
     return {DEGREE: facts[DEGREE][-1:], "_entityType": facts["_entityType"][-1:]}
 
 
-def _facet(name: str, title: str, facts: Iterable[Mapping[str, Sequence[str]]], most: int) -> FacetMetadata:
+def _facet(name: str, title: str, facts: Iterable[Mapping[str, Sequence[str]]], most: int) -> Facet:
     counts = Counter(value for row in facts for value in set(row.get(name, ())))
     if name == DEGREE:  # always all three, for a client to choose from
         ordered = [(value, counts[value]) for value in (*map(str, range(1, FAR)), f"{FAR}+")]
     else:
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
-    return FacetMetadata(
-        field=name,
-        display_name=title,
-        aggregations=[
-            AggregationMetadata(
-                value=value, count=Long(count), entity=entity_of(value) if value.startswith("urn:li:") else None
-            )
-            for value, count in ordered
-        ],
-    )
+    return Facet(name, title, ordered)
 
 
 def _ways(back: Graph, start: str, end: str) -> Iterator[list[str]]:

@@ -2,12 +2,14 @@
 Answer long lists of ready values without a resolver call per field, or an object per item.
 
 GraphQL's executor spends some microseconds on each field, most of it on things that a plain attribute does not need. A
-lineage answer has tens of thousands of those. A resolver may therefore return a `Table`: its items are final, and where
-a selection asks only for values that stand in its columns, the answer's JSON is made of the columns as they are. Any
-other selection goes the usual way, with the same answer.
+lineage answer has tens of thousands of those, a page of search some hundreds. A resolver may therefore return a
+`Table`: its items are final, and where a selection asks only for values that stand in its columns, the answer's JSON is
+made of the columns as they are. Any other selection goes the usual way, with the same answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Any
 
 import orjson
@@ -34,15 +36,17 @@ class Table(list[Any]):
     As a list it is empty until `fill` is called.
     """
 
-    def __init__(self, columns: Mapping[str, "Sequence[Any] | Table"], classes: Sequence[type], make: Make) -> None:
+    def __init__(
+        self, columns: Mapping[str, "Sequence[Any] | Table | Lists"], classes: Sequence[type], make: Make
+    ) -> None:
         """
         Keep the columns.
 
         Args:
             columns: Attribute as Strawberry names it -> its value per item: text, a number, a boolean, a member of an
-                enum, or None; a table for objects that have fields.
+                enum, or None; a table for objects that have fields, lists for a list of them per item.
             classes: The GraphQL class of each item.
-            make: Makes the objects.
+            make: Makes the objects; it may be called again.
         """
         super().__init__()
         self.columns = columns
@@ -50,16 +54,36 @@ class Table(list[Any]):
         self._make = make
 
     def fill(self) -> None:
-        """Make the objects."""
-        self.extend(self._make())
+        """Make the objects; those of an earlier call go, as a table may be asked for under several aliases."""
+        self[:] = self._make()
 
     def of(self, indexes: Sequence[int]) -> "Table":
         """The same for some of the items."""
         columns = {
-            name: column.of(indexes) if isinstance(column, Table) else [column[i] for i in indexes]
+            name: column.of(indexes) if isinstance(column, Table | Lists) else [column[i] for i in indexes]
             for name, column in self.columns.items()
         }
         return Table(columns, [self.classes[i] for i in indexes], list)
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """
+    A column of lists.
+
+    Attributes:
+        items: What all of the lists hold, one list after another.
+        sizes: How many of them each list has.
+    """
+
+    items: Table
+    sizes: Sequence[int]
+
+    def of(self, indexes: Sequence[int]) -> "Lists":
+        """Some of the lists."""
+        ends = list(accumulate(self.sizes))
+        places = [place for i in indexes for place in range(ends[i] - self.sizes[i], ends[i])]
+        return Lists(self.items.of(places), [self.sizes[i] for i in indexes])
 
 
 class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -100,8 +124,11 @@ class _Writer:
 
     def fragment(self, item_type: GraphQLOutputType, details: Any, table: Table) -> orjson.Fragment:
         """The list, as JSON, under the selection that `details` stands for."""
-        items = _written(self._items(item_type, details, table), len(table.classes)) if table.classes else []
-        return orjson.Fragment(b"[" + b",".join(items) + b"]")
+        return orjson.Fragment(self._lists(item_type, details, Lists(table, [len(table.classes)]))[0])
+
+    def _lists(self, item_type: GraphQLOutputType, details: Any, lists: Lists) -> list[bytes]:
+        items = iter(_written(self._items(item_type, details, lists.items), len(lists.items.classes)))
+        return [b"[%b]" % b",".join(islice(items, size)) for size in lists.sizes]
 
     def _items(self, return_type: GraphQLOutputType, details: Any, table: Table) -> Row:
         if is_list_type(get_nullable_type(return_type)):
@@ -135,7 +162,12 @@ class _Writer:
             return b'"%b"' % parent.name.encode(), []
         column = table.columns.get(self._attribute(parent, group))
         field = self._executor.schema.get_field(parent, name)
-        if column is None or field is None or is_list_type(get_nullable_type(field.type)):
+        if column is None or field is None:
+            raise _NotPlainError
+        if isinstance(column, Lists):
+            item_type: Any = get_nullable_type(field.type)
+            return b"%b", [self._lists(item_type.of_type, group, column)]
+        if is_list_type(get_nullable_type(field.type)):
             raise _NotPlainError
         if isinstance(column, Table):
             return self._items(field.type, group, column)

@@ -13,9 +13,10 @@ from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode
 from graphsvc.api.graphql.context import DEFAULT_COUNT, Info
 from graphsvc.api.graphql.entity import Entity, entity_of, referred
 from graphsvc.api.graphql.names import OTHER, SHIPPED_TYPES, EntityType, entity_type_of, enum_name
+from graphsvc.api.graphql.plain import Lists, Table
 from graphsvc.api.graphql.search_types import (
-    AggregationMetadata,
     AndFilterInput,
+    Facet,
     FacetFilterInput,
     FacetMetadata,
     MatchedField,
@@ -23,8 +24,10 @@ from graphsvc.api.graphql.search_types import (
     SearchInsight,
     SearchSortInput,
     SortOrder,
+    entity_table,
+    facet_table,
 )
-from graphsvc.api.graphql.views import Long, described
+from graphsvc.api.graphql.views import described
 from graphsvc.errors import BadRequest
 from graphsvc.graph.search import FACETS, TYPE, Count, Cursor, Filter, Hit, Search, SearchQuery, Sort
 
@@ -33,6 +36,8 @@ FACET_VALUES = 20
 LONG_BITS = 63
 MAX_FACET_VALUES = 1_000
 MAX_FACETS = 50
+PARTIAL = "Counting stopped at 100,000: more match than `total` says, and the facets are of these only."
+_COUNTED = frozenset({"total", "partial"})
 DISPLAY_NAMES = {
     TYPE: "Type",
     "origin": "Environment",
@@ -164,6 +169,7 @@ class SearchResults:
     search_results: list[SearchResult]
     facets: list[FacetMetadata] | None
     suggestions: list[SearchSuggestion] = strawberry.field(default_factory=list)
+    partial: bool = strawberry.field(default=False, description=PARTIAL)
 
 
 @described
@@ -175,6 +181,7 @@ class ScrollResults:
     total: int
     search_results: list[SearchResult]
     facets: list[FacetMetadata] | None
+    partial: bool = strawberry.field(default=False, description=PARTIAL)
 
 
 @described
@@ -241,15 +248,16 @@ async def scroll_across_entities(
     names, limit = _facets(selected, input.search_flags)
     (hits, after), total, facets = await asyncio.gather(
         finder.scroll(wanted, _cursor(input.scroll_id), count, _sort(input.sort_input)),
-        finder.total(wanted, wanted="total" in selected),
+        finder.total(wanted, wanted=not _COUNTED.isdisjoint(selected)),
         finder.facets(wanted, names, limit),
     )
     return ScrollResults(
         next_scroll_id=None if after is None else base64.urlsafe_b64encode(orjson.dumps(list(after))).decode(),
         count=len(hits),
-        total=total,
+        total=total.number,
         search_results=_results(hits),
         facets=await _described(info, facets) if names else None,
+        partial=total.partial,
     )
 
 
@@ -309,7 +317,7 @@ async def _page(  # noqa: PLR0913, PLR0917
         size,
         sort,
         shown="matchedFields" in selected and not (flags and flags.skip_highlighting),
-        total="total" in selected,
+        total=not _COUNTED.isdisjoint(selected),
         facets=names,
         limit=limit,
     )
@@ -317,6 +325,7 @@ async def _page(  # noqa: PLR0913, PLR0917
         start=first,
         count=len(found.hits),
         total=found.total,
+        partial=found.partial,
         search_results=_results(found.hits),
         facets=await _described(info, found.facets) if names else None,
     )
@@ -336,26 +345,20 @@ def _limit(names: Sequence[str], flags: SearchFlags | None) -> int:
     return limit
 
 
-async def _described(info: Info, found: Mapping[str, Sequence[Count]]) -> list[FacetMetadata]:
+async def _described(info: Info, found: Mapping[str, Sequence[Count]]) -> Table:
     named = "displayName" in _selected(info)
     urns = {c.value for counts in found.values() for c in counts if named and c.value.startswith("urn:li:")}
     rows = await info.context.loaders.entities.load_many(sorted(urns)) if urns else []
     labels = {row.urn: row.name for row in rows if row is not None}
-    return [
-        FacetMetadata(
-            field=name,
-            display_name=DISPLAY_NAMES.get(name, name[:1].upper() + name[1:]),
-            aggregations=[_aggregation(name, count, labels) for count in counts],
-        )
-        for name, counts in found.items()
-    ]
+    return facet_table([_facet(name, counts) for name, counts in found.items()], labels)
 
 
-def _aggregation(field: str, count: Count, labels: dict[str, str]) -> AggregationMetadata:
-    value = enum_name(count.value) if field == TYPE and count.value in SHIPPED_TYPES else count.value
-    return AggregationMetadata(
-        value=value, count=Long(count.number), entity=referred(value), display_name=labels.get(value)
-    )
+def _facet(field: str, counts: Sequence[Count]) -> Facet:
+    """A facet as it is shown; types have GraphQL's names there."""
+    title = DISPLAY_NAMES.get(field, field[:1].upper() + field[1:])
+    if field != TYPE:
+        return Facet(field, title, counts)
+    return Facet(field, title, [(enum_name(v) if v in SHIPPED_TYPES else v, number) for v, number in counts])
 
 
 def search_query(  # noqa: PLR0913, PLR0917
@@ -428,15 +431,27 @@ def _search(info: Info) -> Search:
     return Search(info.context.reader, info.context.registry)
 
 
-def _results(hits: Sequence[Hit]) -> list[SearchResult]:
-    return [
-        SearchResult(
-            entity=entity_of(hit.urn, hit.name),
-            score=hit.score,
-            matched_fields=[MatchedField(name=n, value=value, entity=referred(value)) for n, value in hit.fields],
-        )
-        for hit in hits
-    ]
+def _results(hits: Sequence[Hit]) -> Table:
+    """Hits as `SearchResult`."""
+    matched = [field for hit in hits for field in hit.fields]
+    fields = {"name": [name for name, _ in matched], "value": [value for _, value in matched]}
+    nothing = Lists(Table({}, [], list), [0] * len(hits))
+    columns: dict[str, Sequence[Any] | Lists] = {
+        "entity": entity_table([hit.urn for hit in hits], [hit.name for hit in hits]),
+        "score": [float(hit.score) for hit in hits],
+        "matched_fields": Lists(Table(fields, [MatchedField] * len(matched), list), [len(hit.fields) for hit in hits]),
+        "insights": nothing,
+        "extra_properties": nothing,
+    }
+    return Table(columns, [SearchResult] * len(hits), lambda: map(_result, hits))
+
+
+def _result(hit: Hit) -> SearchResult:
+    return SearchResult(
+        entity=entity_of(hit.urn, hit.name),
+        score=hit.score,
+        matched_fields=[MatchedField(name=n, value=value, entity=referred(value)) for n, value in hit.fields],
+    )
 
 
 def _names(hits: Sequence[Hit]) -> list[str]:

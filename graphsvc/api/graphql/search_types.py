@@ -1,11 +1,14 @@
 """Inputs and answers that DataHub's search and its search across lineage share, under DataHub's names."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from typing import Any, NamedTuple
 
 import strawberry
 
-from graphsvc.api.graphql.entity import Entity
+from graphsvc.api.graphql.entity import Entity, kind_of, referred
 from graphsvc.api.graphql.names import EntityType
+from graphsvc.api.graphql.plain import Lists, Table
 from graphsvc.api.graphql.views import Long, described
 
 
@@ -141,3 +144,60 @@ class FacetMetadata:
     display_name: str | None
     aggregations: list[AggregationMetadata]
     entity: Entity | None = None
+
+
+class Facet(NamedTuple):
+    """
+    A facet before it is an answer.
+
+    Attributes:
+        field: Name in filters.
+        title: Name to show.
+        counts: Values, and how many results have each, in the order of the answer.
+    """
+
+    field: str
+    title: str
+    counts: Sequence[tuple[str, int]]
+
+
+def facet_table(facets: Sequence[Facet], labels: Mapping[str, str]) -> Table:
+    """Facets as `FacetMetadata`; `labels` are the names of values that are URNs, as far as they are to be shown."""
+    counts = [count for facet in facets for count in facet.counts]
+    aggregations: dict[str, Sequence[Any]] = {
+        "value": [value for value, _ in counts],
+        "count": [number for _, number in counts],
+        "display_name": [labels.get(value) for value, _ in counts],
+    }
+    columns: dict[str, Sequence[Any] | Lists] = {
+        "field": [facet.field for facet in facets],
+        "display_name": [facet.title for facet in facets],
+        "aggregations": Lists(
+            Table(aggregations, [AggregationMetadata] * len(counts), list), [len(facet.counts) for facet in facets]
+        ),
+    }
+
+    def rows() -> Iterator[FacetMetadata]:
+        for facet in facets:
+            found = [
+                AggregationMetadata(
+                    value=value, count=Long(number), entity=referred(value), display_name=labels.get(value)
+                )
+                for value, number in facet.counts
+            ]
+            yield FacetMetadata(field=facet.field, display_name=facet.title, aggregations=found)
+
+    return Table(columns, [FacetMetadata] * len(facets), rows)
+
+
+def entity_table(urns: Sequence[str], names: Sequence[str]) -> Table:
+    """Entities that were described, by URN and name; a column of another table, so that it never makes objects."""
+    kinds = list(map(kind_of, urns))
+    columns: dict[str, Sequence[Any]] = {
+        "urn": urns,
+        "known_name": names,
+        "known_exists": [True] * len(urns),
+        "type": [member for _, member in kinds],
+        "type_text": [urn.split(":", 3)[2] for urn in urns],
+    }
+    return Table(columns, [cls for cls, _ in kinds], list)
