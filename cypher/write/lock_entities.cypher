@@ -1,6 +1,7 @@
 // Bring entities and the ends of their edges into being, lock them in one order, and read the aspects about to be written.
 //
 // rows     [[index, urn, aspects]], sorted by urn; aspects null asks for all, an empty list marks the end of an edge
+// ends     lock the ends of edges too, so that writers whose batches point at each other do not run into a deadlock
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
 //          known, the indexes of entities which somebody has described; bare, the indexes of those that have only a URN;
 //          nodes, the element id for each row; and now, the server's clock in microseconds when all locks were held. One row, since each costs the driver time
@@ -13,9 +14,10 @@
 //          A new node is bare: add_aspects or describe_ends gives it its label and name, or drop_loose takes it away
 //
 // :param rows => [[0, "urn:li:tag:a", ["status"]], [1, "urn:li:tag:b", []]]
+// :param ends => true
 UNWIND $rows AS row
 MERGE (e:Entity {urn: row[1]})
-FOREACH (_ IN CASE WHEN row[2] IS NULL OR size(row[2]) > 0 OR COUNT { (e)--() } <= 50 THEN [1] ELSE [] END |
+FOREACH (_ IN CASE WHEN row[2] IS NULL OR size(row[2]) > 0 OR $ends AND COUNT { (e)--() } <= 50 THEN [1] ELSE [] END |
   REMOVE e.lockedAt
 )
 WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row[0], node: e, aspects: row[2]} END) AS described,

@@ -1,7 +1,10 @@
 """The use case: proposals in, one transaction out. The only caller of the writer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
@@ -29,6 +32,10 @@ UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
 NODE_RACES = frozenset(
     {"Neo.ClientError.Statement.EntityNotFound", "Neo.ClientError.Schema.ConstraintValidationFailed"}
 )
+DEADLOCK = "Neo.TransientError.Transaction.DeadlockDetected"
+# So many deadlocks in so many seconds show that writers point at each other's entities; for how long they then take
+# care (docs/adr/0004).
+DEADLOCKS, DEADLOCKS_S, WARY_S = 4, 10.0, 60.0
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -50,6 +57,33 @@ class Delivery:
     advances: Sequence[Advance]
     letters: Callable[[Sequence[Answer]], list[Row]]
     refusals: Callable[[Sequence[Answer]], list[Row]] = lambda _: []
+
+
+class Wariness:
+    """Whether writers run into each other's locks, so that they had better take the ends' locks first."""
+
+    def __init__(self) -> None:
+        """Start without worries."""
+        self._seen: deque[float] = deque(maxlen=DEADLOCKS)
+        self._until = 0.0
+
+    @property
+    def now(self) -> bool:
+        """Whether to take care."""
+        return time.monotonic() < self._until
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note a deadlock in the block."""
+        try:
+            yield
+        except Neo4jError as exc:
+            if exc.code == DEADLOCK:
+                now = time.monotonic()
+                self._seen.append(now)
+                if len(self._seen) == DEADLOCKS and now - self._seen[0] < DEADLOCKS_S:
+                    self._until = now + WARY_S
+            raise
 
 
 class IngestService:
@@ -85,6 +119,7 @@ class IngestService:
         self._written = written or Written()
         self._validator = Validator(registry, ingest, limits)
         self._together = Together(self._write)
+        self._wariness = Wariness()
 
     async def ingest(self, proposals: Sequence[Proposal | GraphsvcError], actor: str = UNKNOWN_ACTOR) -> list[Answer]:
         """
@@ -183,8 +218,8 @@ class IngestService:
                 wait_max=0.5,
                 wait_jitter=0.05,
             ):
-                with attempt:
-                    return await self._attempt(changes, actor, delivery)
+                with attempt, self._wariness.noting():
+                    return await self._attempt(changes, actor, delivery, wary=attempt.num > 1 or self._wariness.now)
         raise AssertionError("stamina either returns or raises")
 
     async def _attempt(
@@ -192,6 +227,8 @@ class IngestService:
         changes: Sequence[Change],
         actor: str,
         delivery: Delivery | None,
+        *,
+        wary: bool,
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         async with (
@@ -203,9 +240,10 @@ class IngestService:
             clock: int | None = None  # of the first step, which locks all entities of the batch
             places = list(zip(starts(changes), range(len(changes)), strict=True))
             for step in steps(changes):
-                # The first step locks all ends of all steps, so that everybody takes their locks in one order.
+                # The first step names all ends of all steps, so that everybody takes their locks in one order.
                 ends_of = changes if clock is None else [changes[i] for i in step]
-                locked = await writer.lock(tx, wanted([changes[i] for i in step], ends_of, self._registry))
+                locks = wanted([changes[i] for i in step], ends_of, self._registry)
+                locked = await writer.lock(tx, locks, ends=wary)
                 # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
                 clock = clock or locked.now
                 stamp = Stamp(actor, clock // 1_000)
