@@ -219,7 +219,7 @@ class IngestService:
                 wait_jitter=0.05,
             ):
                 with attempt, self._wariness.noting():
-                    return await self._attempt(changes, actor, delivery, wary=attempt.num > 1 or self._wariness.now)
+                    return await self._attempt(changes, actor, delivery)
         raise AssertionError("stamina either returns or raises")
 
     async def _attempt(
@@ -227,8 +227,6 @@ class IngestService:
         changes: Sequence[Change],
         actor: str,
         delivery: Delivery | None,
-        *,
-        wary: bool,
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         async with (
@@ -243,7 +241,7 @@ class IngestService:
                 # The first step names all ends of all steps, so that everybody takes their locks in one order.
                 ends_of = changes if clock is None else [changes[i] for i in step]
                 locks = wanted([changes[i] for i in step], ends_of, self._registry)
-                locked = await writer.lock(tx, locks, ends=wary)
+                locked = await writer.lock(tx, locks, ends=self._wariness.now)
                 # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
                 clock = clock or locked.now
                 stamp = Stamp(actor, clock // 1_000)
