@@ -101,6 +101,13 @@ def proposals(number: int) -> Iterator[Proposal]:
     yield proposal_of(own, "upstreamLineage", lineage)
 
 
+async def loaded(driver: neo4j.AsyncDriver) -> int:
+    """How many datasets the graph has from an earlier run, which was not cut off."""
+    text = "MATCH (d:Dataset) WHERE d.referencedOnly IS NULL RETURN count(d) AS number"
+    async with driver.session(database="neo4j") as session:
+        return int((await (await session.run(text)).single(strict=True))["number"])
+
+
 async def load(driver: neo4j.AsyncDriver, begin: int, end: int) -> float:
     """
     Write the datasets of these numbers through the service, so that the graph cannot be another than its own.
