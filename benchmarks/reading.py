@@ -63,11 +63,13 @@ MATCH path = (:Entity {urn: $urn})-[:DownstreamOf*1..%d {lineage: true}]->(node)
 WITH node, min(length(path)) AS distance
 RETURN collect(node.urn) AS urns, collect(node.name) AS names, collect(distance) AS distances
 """
-# What of the index follows a commit is waited for, as whoever wants what was acknowledged has to.
+# What of the index follows a commit is waited for, as whoever wants what was acknowledged has to. Counting stops where
+# graphsvc's does.
 SEARCH_BY_HAND = """
 CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
 CALL db.index.fulltext.queryNodes("entity_search", $text) YIELD node, score
 WHERE node:Dataset AND node.referencedOnly IS NULL AND coalesce(node.removed, false) = false
+WITH node LIMIT 100000
 WITH collect(node) AS nodes
 CALL (nodes) { UNWIND nodes AS n WITH n.platform AS v, count(*) AS c RETURN collect([v, c]) AS platform }
 CALL (nodes) { UNWIND nodes AS n WITH n.origin AS v, count(*) AS c RETURN collect([v, c]) AS origin }
