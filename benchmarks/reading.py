@@ -14,6 +14,8 @@ import orjson
 from scale import CORE, SUPER_TAG, WITH_COLUMNS, column, load, loaded, urn
 from service import served
 
+from graphsvc.graph.search import MOST_COUNTED
+
 SIZES = (10_000, 100_000, 1_000_000)
 HOPS = (1, 3, 5, 20)
 REPEATS, WARM = 100, 10
@@ -69,7 +71,7 @@ SEARCH_BY_HAND = """
 CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
 CALL db.index.fulltext.queryNodes("entity_search", $text) YIELD node, score
 WHERE node:Dataset AND node.referencedOnly IS NULL AND coalesce(node.removed, false) = false
-WITH node LIMIT 100000
+WITH node LIMIT $most
 WITH collect(node) AS nodes
 CALL (nodes) { UNWIND nodes AS n WITH n.platform AS v, count(*) AS c RETURN collect([v, c]) AS platform }
 CALL (nodes) { UNWIND nodes AS n WITH n.origin AS v, count(*) AS c RETURN collect([v, c]) AS origin }
@@ -125,14 +127,14 @@ def readings() -> dict[str, Reading]:
             SEARCH,
             {"text": "quarantined", "count": COUNT, "filters": []},
             [SEARCH_BY_HAND],
-            {"text": "nameWords:quarantined", "count": COUNT},
+            {"text": "nameWords:quarantined", "count": COUNT, "most": MOST_COUNTED},
             searched,
         ),
         "search_supernode_with_facets": Reading(
             SEARCH,
             {"text": "*", "count": COUNT, "filters": tagged},
             [SEARCH_BY_HAND],
-            {"text": f'tags:"{SUPER_TAG}"', "count": COUNT},
+            {"text": f'tags:"{SUPER_TAG}"', "count": COUNT, "most": MOST_COUNTED},
             searched,
             same=False,
         ),

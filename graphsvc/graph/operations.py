@@ -1,8 +1,8 @@
 """
 The writer's words: plain values that say what one transaction changes.
 
-Rows are in the form which the query files in `cypher/write/` document, so that nothing is copied on the way: dicts,
-or tuples where there are many of them, since keys cost the driver and Neo4j as much as values.
+Rows are in the form which the query files in `cypher/write/` document, but for URNs that the writer turns into element
+ids: dicts, or tuples where there are many of them, since keys cost the driver and Neo4j as much as values.
 """
 
 from collections.abc import Mapping

@@ -135,7 +135,7 @@ class Planner:
         system = _of_new_version(_loads(live.system), change.system) if live else change.system
         if change.spec is not None:
             self._replace_edges(change, change.spec, live)
-        system_text = canonical(system) if system else None
+        system_text = _text(system)
         self._record(change, change.aspect, version, change.text, system_text, live)
         unmodelled = True if change.spec is None else None
         properties = change.properties
@@ -173,7 +173,7 @@ class Planner:
             return
         value = key_value(entity, urn)
         text = canonical(value)
-        system_text = canonical(change.system) if change.system else None
+        system_text = _text(change.system)
         spec = self._registry.aspects[entity.key_aspect]
         edges = edges_of(urn, spec, value, self._edge_limit)
         row = self._added(urn.text)
@@ -241,7 +241,7 @@ class Planner:
             "value": change.text,
             "createdAt": self._stamp.time,
             "createdBy": self._stamp.actor,
-            "systemMetadata": canonical(change.system) if change.system else None,
+            "systemMetadata": _text(change.system),
             "runId": change.system.get("runId"),
         }
         self.operations.points.append({**point_key(change), "properties": properties})
@@ -503,6 +503,10 @@ def _of_new_version(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[s
     """System metadata of another value: what came with it, and the run before it; no run answers for another's."""
     merged = _succeeded(old, new)
     return {key: merged[key] for key in (*new, "lastRunId") if key in merged}
+
+
+def _text(system: Mapping[str, Any]) -> str | None:
+    return canonical(system) if system else None
 
 
 def _loads(text: str | None) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 from graphsvc.config import SubscriptionSettings
 from graphsvc.errors import BadRequest, CursorGone
@@ -32,10 +32,14 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep the journal until cancelled. A Neo4j that is away is waited for."""
-        await take_turns(self._outbox, LEASE, LEASE_S, lambda: nullcontext(self._journal), self._turn)
+        await take_turns(self._outbox, LEASE, LEASE_S, self._opened, self._turn)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Journal]:
+        await self._journal.state()
+        yield self._journal
 
     async def _turn(self, journal: Journal, until: float) -> None:
-        await journal.state()
         while time.monotonic() < until:
             if await journal.number() < NUMBERED_AT_ONCE:
                 await asyncio.sleep(IDLE_S)

@@ -1,6 +1,7 @@
 """What every entity answers: who it is, what it is related to, and its aspects as they stand."""
 
 import inspect
+from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from graphsvc.api.graphql.loaders import (
     VersionKey,
 )
 from graphsvc.api.graphql.names import EntityType, entity_type_of, type_name
+from graphsvc.api.graphql.plain import Table
 from graphsvc.api.graphql.views import WRITTEN, AuditStamp, CustomPropertiesEntry, Long, described, shown
 from graphsvc.graph.reader import AspectRow, Page, RelationshipRow
 from graphsvc.urn import parse_urn
@@ -358,13 +360,22 @@ def entity_of(urn: str, name: str | None = None, *, exists: bool = True) -> Enti
         name: Its name, if it was read already.
         exists: Whether it was described; counts only where the name is given.
     """
-    cls, member = kind_of(urn)
+    cls, member = _kind(urn.split(":", 3)[2])
     return cls(urn=urn, type=member, known_name=name, known_exists=exists)
 
 
-def kind_of(urn: str) -> tuple[type[Entity], EntityType]:
-    """Class and member of the enum for a URN that the graph holds."""
-    return _kind(urn.split(":", 3)[2])
+def entity_table(urns: Sequence[str], names: Sequence[str], exists: Sequence[bool]) -> Table:
+    """Entities that the graph holds, in columns; a column of another table itself, so that it never makes objects."""
+    types = [urn.split(":", 3)[2] for urn in urns]
+    kinds = {entity_type: _kind(entity_type) for entity_type in set(types)}
+    columns: dict[str, Sequence[Any]] = {
+        "urn": urns,
+        "known_name": names,
+        "known_exists": exists,
+        "type": [kinds[entity_type][1] for entity_type in types],
+        "type_text": types,
+    }
+    return Table(columns, [kinds[entity_type][0] for entity_type in types], list)
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from graphsvc.api.cursors import cursor_of
 from graphsvc.api.graphql.across_lineage import LineageLimit, limit_of
 from graphsvc.api.graphql.analysis import HopCount
 from graphsvc.api.graphql.context import AsOf, Info, context_of
-from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, kind_of
+from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, entity_table
 from graphsvc.api.graphql.plain import Make, Table
 from graphsvc.api.graphql.views import Long, described, shown
 from graphsvc.api.impact import bounded, pages_of
@@ -226,17 +226,8 @@ def _nodes(parts: Sequence[_Part]) -> Table:
     directions: list[LineageDirection] = []
     for part in parts:
         directions += [LineageDirection(part.flow)] * len(part.nodes.urn)
-    types = [urn.split(":", 3)[2] for urn in nodes.urn]
-    kinds = {entity_type: kind_of(urn) for entity_type, urn in dict(zip(types, nodes.urn, strict=True)).items()}
-    entities = {
-        "urn": nodes.urn,
-        "known_name": nodes.name,
-        "known_exists": [not only for only in nodes.referenced_only],
-        "type": [kinds[entity_type][1] for entity_type in types],
-        "type_text": types,
-    }
     columns = {
-        "entity": Table(entities, [kinds[entity_type][0] for entity_type in types], list),
+        "entity": entity_table(nodes.urn, nodes.name, [not only for only in nodes.referenced_only]),
         "distance": nodes.distance,
         "direction": directions,
         "removed": nodes.removed,
@@ -246,7 +237,7 @@ def _nodes(parts: Sequence[_Part]) -> Table:
         for way, row in zip(directions, map(graph.LineageNode._make, zip(*nodes, strict=True)), strict=True):
             yield LineageNode(entity=_entity(row), distance=row.distance, direction=way, removed=row.removed)
 
-    return Table(columns, [LineageNode] * len(types), rows)
+    return Table(columns, [LineageNode] * len(nodes.urn), rows)
 
 
 def _edges(parts: Sequence[_Part]) -> Table:

@@ -11,7 +11,7 @@ import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode
 
 from graphsvc.api.graphql.context import DEFAULT_COUNT, Info
-from graphsvc.api.graphql.entity import Entity, entity_of, referred
+from graphsvc.api.graphql.entity import Entity, entity_of, entity_table, referred
 from graphsvc.api.graphql.names import OTHER, SHIPPED_TYPES, EntityType, entity_type_of, enum_name
 from graphsvc.api.graphql.plain import Lists, Table
 from graphsvc.api.graphql.search_types import (
@@ -24,19 +24,18 @@ from graphsvc.api.graphql.search_types import (
     SearchInsight,
     SearchSortInput,
     SortOrder,
-    entity_table,
     facet_table,
 )
 from graphsvc.api.graphql.views import described
 from graphsvc.errors import BadRequest
-from graphsvc.graph.search import FACETS, TYPE, Count, Cursor, Filter, Hit, Search, SearchQuery, Sort
+from graphsvc.graph.search import FACETS, MOST_COUNTED, TYPE, Count, Cursor, Filter, Hit, Search, SearchQuery, Sort
 
 MAX_SCROLL = 10_000  # DataHub's client scrolls by up to 5,000
 FACET_VALUES = 20
 LONG_BITS = 63
 MAX_FACET_VALUES = 1_000
 MAX_FACETS = 50
-PARTIAL = "Counting stopped at 100,000: more match than `total` says, and the facets are of these only."
+PARTIAL = f"Counting stopped at {MOST_COUNTED:,}: more match than `total` says, and the facets are of these only."
 _COUNTED = frozenset({"total", "partial"})
 DISPLAY_NAMES = {
     TYPE: "Type",
@@ -437,7 +436,7 @@ def _results(hits: Sequence[Hit]) -> Table:
     fields = {"name": [name for name, _ in matched], "value": [value for _, value in matched]}
     nothing = Lists(Table({}, [], list), [0] * len(hits))
     columns: dict[str, Sequence[Any] | Lists] = {
-        "entity": entity_table([hit.urn for hit in hits], [hit.name for hit in hits]),
+        "entity": entity_table([hit.urn for hit in hits], [hit.name for hit in hits], [True] * len(hits)),
         "score": [float(hit.score) for hit in hits],
         "matched_fields": Lists(Table(fields, [MatchedField] * len(matched), list), [len(hit.fields) for hit in hits]),
         "insights": nothing,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import strawberry
 
-from graphsvc.api.graphql.entity import Entity, kind_of, referred
+from graphsvc.api.graphql.entity import Entity, referred
 from graphsvc.api.graphql.names import EntityType
 from graphsvc.api.graphql.plain import Lists, Table
 from graphsvc.api.graphql.views import Long, described
@@ -188,16 +188,3 @@ def facet_table(facets: Sequence[Facet], labels: Mapping[str, str]) -> Table:
             yield FacetMetadata(field=facet.field, display_name=facet.title, aggregations=found)
 
     return Table(columns, [FacetMetadata] * len(facets), rows)
-
-
-def entity_table(urns: Sequence[str], names: Sequence[str]) -> Table:
-    """Entities that were described, by URN and name; a column of another table, so that it never makes objects."""
-    kinds = list(map(kind_of, urns))
-    columns: dict[str, Sequence[Any]] = {
-        "urn": urns,
-        "known_name": names,
-        "known_exists": [True] * len(urns),
-        "type": [member for _, member in kinds],
-        "type_text": [urn.split(":", 3)[2] for urn in urns],
-    }
-    return Table(columns, [cls for cls, _ in kinds], list)
