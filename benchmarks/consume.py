@@ -23,7 +23,7 @@ from graphsvc.graph.schemas import GraphSchemas
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.kafka import ensure_topics
 
-WARM_UP = 2_000
+WARM_UP = 6_000
 PROBES = 200
 PROBE_GAP_S = 0.02
 APPLIED_S = 600.0
@@ -105,6 +105,8 @@ async def _throughput(site: Site, consumers: int, count: int, rounds: int) -> di
     tops: list[float] = []
     ours: list[float] = []
     with consuming(site.env, consumers):
+        by_hand = [ceiling.batch(part, 0) for part in chunks(list(datasets(f"w_{site.kafka.group}", WARM_UP)), BATCH)]
+        await ceiling.write(site.driver, by_hand, WRITERS)
         await site.apply(await site.encoded(list(datasets(f"warm_{site.kafka.group}", WARM_UP))))
         await ceiling.searchable(site.driver)
         for number in range(rounds):
