@@ -12,7 +12,7 @@ from neo4j.exceptions import Neo4jError, SessionExpired, TransientError
 
 from graphsvc.errors import BadRequest, StoreUnavailable
 from graphsvc.graph.budget import Budget, Written, current
-from graphsvc.graph.driver import store_errors
+from graphsvc.graph.driver import TIMED_OUT, store_errors
 from graphsvc.graph.queries import query
 from graphsvc.graph.registry import Registry
 
@@ -27,7 +27,6 @@ _HOPS: tuple[LiteralString, ...] = (
     "40", "41", "42", "43", "44", "45", "46", "47", "48", "49", "50",
 )  # fmt: skip
 _Row = TypeVar("_Row")
-_TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
 _BAD_BOOKMARK = "Neo.ClientError.Transaction.InvalidBookmark"
 
 
@@ -480,7 +479,7 @@ class Reader:
             except TimeoutError as exc:
                 raise self._timeout(budget) from exc
             except Neo4jError as exc:
-                if (exc.code or "").startswith(_TIMED_OUT):
+                if (exc.code or "").startswith(TIMED_OUT):
                     raise self._timeout(budget) from exc
                 if exc.code == _BAD_BOOKMARK:
                     raise BadRequest("a bookmark of the request is not one of this database") from exc

@@ -9,7 +9,16 @@ import pytest
 from neo4j import AsyncDriver
 
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
-from graphsvc.errors import BadUrn, BadValue, Conflict, GraphsvcError, PreconditionFailed, TooLarge, UnknownEntityType
+from graphsvc.errors import (
+    BadUrn,
+    BadValue,
+    Conflict,
+    GraphsvcError,
+    PreconditionFailed,
+    StoreRefused,
+    TooLarge,
+    UnknownEntityType,
+)
 from graphsvc.graph import writer
 from graphsvc.graph.migrate import migrate, migrations
 from graphsvc.graph.registry import Registry
@@ -479,6 +488,20 @@ async def test_a_second_writer_waits_for_the_first(graph: AsyncDriver, database:
 
     assert await waiting == 7
     assert order == ["first", "second"]
+
+
+async def test_a_write_whose_time_is_over_says_which_limit_ended_it(
+    graph: AsyncDriver, database: str, neo: Graph, registry: Registry
+) -> None:
+    await neo.ingest_all(status())
+    settings = Neo4jSettings(database=database, tx_timeout_s=0.1, retry_time_s=0.1)
+    hurried = IngestService(graph, registry, settings, IngestSettings(), LimitSettings())
+    async with graph.session(database=database) as session, await session.begin_transaction() as tx:
+        await writer.lock(tx, {T: {"status"}})
+        with pytest.raises(StoreRefused, match="takes longer than GRAPHSVC_NEO4J__TX_TIMEOUT_S allows"):
+            await hurried.ingest([status(removed=True)])
+
+    assert await neo.history(T, "status") == [(1, {"removed": False})]
 
 
 async def test_writers_on_the_same_entities_lose_nothing(neo: Graph) -> None:
