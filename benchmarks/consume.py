@@ -13,7 +13,7 @@ import neo4j
 import orjson
 from confluent_kafka import Producer
 from corpus import MCPS_PER_ENTITY, Dataset, datasets, proposals
-from ingest import BATCH, WRITERS, chunks
+from ingest import by_hand
 from service import consuming, served
 
 from graphsvc.config import KafkaSettings
@@ -105,18 +105,12 @@ async def _throughput(site: Site, consumers: int, count: int, rounds: int) -> di
     tops: list[float] = []
     ours: list[float] = []
     with consuming(site.env, consumers):
-        by_hand = [ceiling.batch(part, 0) for part in chunks(list(datasets(f"w_{site.kafka.group}", WARM_UP)), BATCH)]
-        await ceiling.write(site.driver, by_hand, WRITERS)
+        await by_hand(site.driver, list(datasets(f"w_{site.kafka.group}", WARM_UP)))
         await site.apply(await site.encoded(list(datasets(f"warm_{site.kafka.group}", WARM_UP))))
         await ceiling.searchable(site.driver)
         for number in range(rounds):
-            now = time.time_ns() // 1_000_000
-            corpus = list(datasets(f"c{number}_{site.kafka.group}", count))
-            batches = [ceiling.batch(part, now) for part in chunks(corpus, BATCH)]
-            start = time.perf_counter()
-            await ceiling.write(site.driver, batches, WRITERS)
-            await ceiling.searchable(site.driver)
-            tops.append(time.perf_counter() - start)
+            written_in = await by_hand(site.driver, list(datasets(f"c{number}_{site.kafka.group}", count)))
+            tops.append(written_in + await ceiling.searchable(site.driver))
             records = await site.encoded(list(datasets(f"k{number}_{site.kafka.group}", count)))
             ours.append(await site.apply(records) + await ceiling.searchable(site.driver))
             while await site.outbox.depth():  # noqa: ASYNC110  the next round starts with nothing left over

@@ -245,13 +245,14 @@ async def _compare(
             break
         data = await asyncio.to_thread(_graphql, connection, reading)
         taken = time.perf_counter() - begin
-        if late or number >= WARM:
+        warm = late or number >= WARM
+        if warm:
             ours.append(taken)
         size = int(reading.size[0](data))
         for times, text in zip(by_hand, reading.by_hand, strict=True):
             begin = time.perf_counter()
             rows = await _cypher(driver, text, reading.parameters)
-            if late or number >= WARM:
+            if warm:
                 times.append(time.perf_counter() - begin)
             if (found := reading.size[1](rows)) != size:
                 raise SystemExit(f"GraphQL found {size}, Cypher {found}: {text}")

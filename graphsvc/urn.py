@@ -105,6 +105,11 @@ def parse_urn(text: str, where: str = "urn") -> Urn:
     return found
 
 
+def urn_type(urn: str) -> str:
+    """Entity type of a URN that is known to be one, since it was parsed before or comes from the graph."""
+    return urn.split(":", 3)[2]
+
+
 def schema_field_urn(parent: str, field_path: str) -> str:
     """URN of a column: its dataset's (or chart's …) URN and its field path."""
     return f"urn:li:schemaField:({parent},{field_path})"

@@ -12,7 +12,7 @@ from graphsvc.errors import BadRequest, TooLarge
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.walking import FIRST, Edge, Flow, Node, Place
 from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, job
-from graphsvc.urn import parse_urn
+from graphsvc.urn import parse_urn, urn_type
 
 DEFAULT_HOPS = 3
 TABLE_FIELDS = frozenset({"platform", "owners", "domains", "tags"})
@@ -167,13 +167,8 @@ def during_filter(filters: OrFilters, type_names: Mapping[str, str]) -> Filter |
 
 def names_of_type(urn: str, type_names: Mapping[str, str]) -> tuple[str, ...]:
     """What filters may call an entity's type: as URNs spell it, and as GraphQL does."""
-    kind = type_of(urn)
+    kind = urn_type(urn)
     return (kind, type_names.get(kind, kind))
-
-
-def type_of(urn: str) -> str:
-    """Entity type of a URN that the graph holds."""
-    return urn.split(":", 3)[2]
 
 
 async def impact(
@@ -292,7 +287,7 @@ def _row(node: Node, distance: int, flow: Flow, values: Mapping[str, Any], names
     return Row(
         urn=node.urn,
         name=node.name,
-        type=type_of(node.urn),
+        type=urn_type(node.urn),
         platform=platform[0].rpartition(":")[2] if platform else "",
         distance=distance,
         flow=flow,

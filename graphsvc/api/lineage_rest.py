@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from graphsvc.api.draw import MEDIA_TYPES, Arrow, Box, Format, csv_text, dot_text, mermaid_text, svg_text
 from graphsvc.api.filters import platform_urn
-from graphsvc.api.impact import DEFAULT_HOPS, Asked, Impact, Named, Row, by_hop, impact, type_of
+from graphsvc.api.impact import DEFAULT_HOPS, Asked, Impact, Named, Row, by_hop, impact
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import NotFound
 from graphsvc.graph.past import FOREVER, PastReader
@@ -18,7 +18,7 @@ from graphsvc.graph.registry import Registry
 from graphsvc.graph.walking import FOLDED, Edge, Flow
 from graphsvc.graph.walks import Walks
 from graphsvc.http import JSONAnswer
-from graphsvc.urn import parse_urn
+from graphsvc.urn import parse_urn, urn_type
 
 Direction = Literal["upstream", "downstream", "both"]
 FLOWS: dict[Direction, tuple[Flow, ...]] = {"upstream": ("up",), "downstream": ("down",), "both": ("up", "down")}
@@ -169,7 +169,7 @@ def build_router(reader: Reader, registry: Registry, limits: GraphqlSettings) ->
 def as_json(found: Impact) -> dict[str, Any]:
     """An answer as JSON; `LINEAGE_EXAMPLE` is one."""
     return {
-        "start": {"urn": found.start.urn, "name": found.start.name, "type": type_of(found.start.urn)},
+        "start": {"urn": found.start.urn, "name": found.start.name, "type": urn_type(found.start.urn)},
         "nodes": [_node(row) for row in found.rows],
         "edges": [_edge(edge) for edge in found.edges],
         "hops": [{"direction": WORDS[flow], "hops": hops, "count": count} for flow, hops, count in by_hop(found.rows)],
@@ -186,7 +186,7 @@ def drawn(found: Impact, form: Format) -> str:
         return csv_text(_cells(row) for row in found.rows)
     start = found.start
     platform = (platform_urn(start.urn) or "").rpartition(":")[2]
-    boxes = {start.urn: Box(start.urn, start.name, type_of(start.urn), platform, start=True)}
+    boxes = {start.urn: Box(start.urn, start.name, urn_type(start.urn), platform, start=True)}
     for row in found.rows:
         column = -row.distance if row.flow == "up" else row.distance
         boxes.setdefault(row.urn, Box(row.urn, row.name, row.type, row.platform, column=column))

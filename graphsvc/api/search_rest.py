@@ -10,6 +10,7 @@ from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 from graphsvc.graph.search import FACETS, Filter, Search, SearchQuery, Sort
 from graphsvc.http import JSONAnswer
+from graphsvc.urn import urn_type
 
 MAX_PAGE = 1_000
 FACET_VALUES = 20
@@ -49,7 +50,7 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         rows = [
             {
                 "urn": hit.urn,
-                "type": hit.urn.split(":", 3)[2],
+                "type": urn_type(hit.urn),
                 "name": hit.name,
                 "score": hit.score,
                 "matchedFields": [{"name": name, "value": value} for name, value in hit.fields],

@@ -9,7 +9,6 @@ from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jEr
 from graphsvc.errors import ConfigError, StoreRefused, StoreUnavailable
 
 TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"  # how the codes begin
-STOPPED = "Neo.ClientError.Transaction.LockClientStopped"  # the same, while it waited for another's lock
 
 
 def open_driver(  # noqa: PLR0913  the driver's own settings, by name
@@ -69,11 +68,6 @@ def store_errors() -> Iterator[None]:
     except AuthError as exc:
         raise StoreUnavailable(f"Neo4j refuses the login ({exc.code}); check NEO4J_USER and NEO4J_PASSWORD") from exc
     except Neo4jError as exc:
-        if (exc.code or "").startswith((TIMED_OUT, STOPPED)):
-            raise StoreRefused(
-                f"Neo4j ended the transaction ({exc.code}), as it does when one takes longer than "
-                "GRAPHSVC_NEO4J__TX_TIMEOUT_S allows; send smaller batches, or raise the limit"
-            ) from exc
         raise StoreRefused(f"Neo4j could not run the transaction: {exc.code}: {exc.message}") from exc
     except (DriverError, OSError) as exc:
         raise StoreUnavailable(f"Neo4j does not answer: {exc}") from exc

@@ -15,6 +15,7 @@ from graphsvc.graph.budget import Budget, Written, current
 from graphsvc.graph.driver import TIMED_OUT, store_errors
 from graphsvc.graph.queries import query
 from graphsvc.graph.registry import Registry
+from graphsvc.urn import urn_type
 
 Direction = Literal["out", "in", "both"]
 Flow = Literal["up", "down"]
@@ -304,7 +305,7 @@ class Reader:
         """The entities that have a node, by URN."""
         rows = await self._read(query("read/entities"), urns=list(urns))
         return {
-            urn: EntityRow(urn, _type_of(urn), name or urn, bool(referenced), bool(removed))
+            urn: EntityRow(urn, urn_type(urn), name or urn, bool(referenced), bool(removed))
             for urn, name, referenced, removed in rows
         }
 
@@ -533,11 +534,6 @@ def _nodes(columns: Sequence[Sequence[Any]], size: int, *, in_order: bool) -> No
 def _flags(urns: Sequence[str], those: Sequence[str]) -> list[bool]:
     """Whether each URN is one of those, which are few."""
     return list(map(frozenset(those).__contains__, urns)) if those else [False] * len(urns)
-
-
-def _type_of(urn: str) -> str:
-    """Entity type of a URN that the graph holds, so that is known to be one."""
-    return urn.split(":", 3)[2]
 
 
 def _aspect(columns: Sequence[Any]) -> AspectRow:

@@ -13,7 +13,7 @@ from graphsvc.graph import walking
 from graphsvc.graph.reader import Lineage, Reader
 from graphsvc.graph.registry import Registry
 from graphsvc.graph.walking import FIRST, FOLDED, Edge, Flow, Hop, Node, Place, Walking, shown
-from graphsvc.urn import parse_urn
+from graphsvc.urn import parse_urn, urn_type
 
 COLUMN = "schemaField"
 JOBS = frozenset({"dataJob", "dataProcessInstance"})
@@ -173,7 +173,7 @@ class Routes:
 
 def job(urn: str) -> bool:
     """Whether a URN is that of a job or of a run of one, which answers show or fold."""
-    return _type_of(urn) in JOBS
+    return urn_type(urn) in JOBS
 
 
 class _Brought(NamedTuple):
@@ -366,7 +366,7 @@ def walked_of(found: Lineage) -> Walked:
 
 def column_of(urn: str) -> str:
     """The entity that a column belongs to; empty for what is no column."""
-    return parse_urn(urn).parts[0] if _type_of(urn) == COLUMN else ""
+    return parse_urn(urn).parts[0] if urn_type(urn) == COLUMN else ""
 
 
 def _cut(walking_on: Walking, *, late: bool, more: bool, edges_cut: bool) -> Partial | None:
@@ -388,10 +388,6 @@ def _identity(edge: Edge) -> Edge | tuple[str, str]:
 def _route(path: tuple[str, ...], graph: Mapping[str, Mapping[str, list[Edge]]], flow: Flow) -> Route:
     steps = (tuple(sorted(graph[near][far], key=str)) for near, far in pairwise(path))
     return Route(flow, path, tuple(steps))
-
-
-def _type_of(urn: str) -> str:
-    return urn.split(":", 3)[2]
 
 
 def _hop(near: str, row: Sequence[Any], flow: Flow) -> Hop:

@@ -14,10 +14,10 @@ from neo4j import AsyncDriver, AsyncTransaction
 from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError, ServiceUnavailable, SessionExpired
 
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
-from graphsvc.errors import GraphsvcError, TooLarge
+from graphsvc.errors import GraphsvcError, StoreRefused, TooLarge
 from graphsvc.graph import writer
 from graphsvc.graph.budget import Written, current
-from graphsvc.graph.driver import store_errors
+from graphsvc.graph.driver import TIMED_OUT, store_errors
 from graphsvc.graph.operations import Advance, Locked, Row
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest import metrics
@@ -32,6 +32,8 @@ UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
 NODE_RACES = frozenset(
     {"Neo.ClientError.Statement.EntityNotFound", "Neo.ClientError.Schema.ConstraintValidationFailed"}
 )
+# Neo4j ended a transaction, the second while it waited for another's lock; how the codes begin.
+ENDED = (TIMED_OUT, "Neo.ClientError.Transaction.LockClientStopped")
 DEADLOCK = "Neo.TransientError.Transaction.DeadlockDetected"
 # So many deadlocks in so many seconds show that writers point at each other's entities; for how long they then take
 # care (docs/adr/0004).
@@ -209,7 +211,7 @@ class IngestService:
         actor: str,
         delivery: Delivery | None = None,
     ) -> list[Answer]:
-        with store_errors():
+        with store_errors(), _time_limit_named():
             async for attempt in stamina.retry_context(
                 on=_retry_policy(),
                 attempts=None,
@@ -296,6 +298,20 @@ async def _in_turns(items: Sequence[T]) -> AsyncIterator[Iterable[tuple[int, T]]
 
 def _is_point(change: Change) -> bool:
     return change.spec is not None and change.spec.timeseries
+
+
+@contextmanager
+def _time_limit_named() -> Iterator[None]:
+    """Say of a transaction that Neo4j ended which setting bounds it."""
+    try:
+        yield
+    except Neo4jError as exc:
+        if (exc.code or "").startswith(ENDED):
+            raise StoreRefused(
+                f"Neo4j ended the transaction ({exc.code}), as it does when one takes longer than "
+                "GRAPHSVC_NEO4J__TX_TIMEOUT_S allows; send smaller batches, or raise the limit"
+            ) from exc
+        raise
 
 
 def _retry_policy() -> Callable[[Exception], bool]:

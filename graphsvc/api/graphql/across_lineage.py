@@ -31,12 +31,12 @@ from graphsvc.api.graphql.search_types import (
     facet_table,
 )
 from graphsvc.api.graphql.views import Long, described, shown
-from graphsvc.api.impact import names_of_type, type_of
+from graphsvc.api.impact import names_of_type
 from graphsvc.errors import BadRequest
 from graphsvc.graph.registry import Registry
 from graphsvc.graph.walking import Graph, Node, hops_from, neighbours, turned
 from graphsvc.graph.walks import COLUMN, Partial, Question, Walked, Walks, column_of
-from graphsvc.urn import parse_urn
+from graphsvc.urn import parse_urn, urn_type
 
 MAX_PATHS = 10  # of one result; a diamond of n levels has 2^n
 DEFAULT_AGGREGATIONS = 20
@@ -344,7 +344,7 @@ async def _find(
         max_nodes,
         limits.query_timeout_s,
         folded=lambda urn: any(
-            kind == type_of(urn) and (not platforms or platform_urn(urn) in platforms) for kind, platforms in ignored
+            kind == urn_type(urn) and (not platforms or platform_urn(urn) in platforms) for kind, platforms in ignored
         ),
         since=since,
         until=until,

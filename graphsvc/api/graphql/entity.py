@@ -25,7 +25,7 @@ from graphsvc.api.graphql.names import EntityType, entity_type_of, type_name
 from graphsvc.api.graphql.plain import Table
 from graphsvc.api.graphql.views import WRITTEN, AuditStamp, CustomPropertiesEntry, Long, described, shown
 from graphsvc.graph.reader import AspectRow, Page, RelationshipRow
-from graphsvc.urn import parse_urn
+from graphsvc.urn import parse_urn, urn_type
 
 FOREVER = 2**63 - 1
 
@@ -185,7 +185,7 @@ class Entity:
     @property
     def type_text(self) -> str:
         """The entity type as URNs spell it."""
-        return self.urn.split(":", 3)[2]
+        return urn_type(self.urn)
 
     @shown("Entity type as URNs spell it; it also tells apart the types that are OTHER.")
     def type_name(self) -> str:
@@ -360,13 +360,13 @@ def entity_of(urn: str, name: str | None = None, *, exists: bool = True) -> Enti
         name: Its name, if it was read already.
         exists: Whether it was described; counts only where the name is given.
     """
-    cls, member = _kind(urn.split(":", 3)[2])
+    cls, member = _kind(urn_type(urn))
     return cls(urn=urn, type=member, known_name=name, known_exists=exists)
 
 
 def entity_table(urns: Sequence[str], names: Sequence[str], exists: Sequence[bool]) -> Table:
     """Entities that the graph holds, in columns; a column of another table itself, so that it never makes objects."""
-    types = [urn.split(":", 3)[2] for urn in urns]
+    types = list(map(urn_type, urns))
     kinds = {entity_type: _kind(entity_type) for entity_type in set(types)}
     columns: dict[str, Sequence[Any]] = {
         "urn": urns,
@@ -387,7 +387,7 @@ def referred(urn: Any, entity_type: str | None = None) -> Any:
     """An entity for what an aspect holds where a URN belongs; None if it is not one, or of another type."""
     if not isinstance(urn, str) or urn.count(":") < 3 or not urn.startswith("urn:li:"):
         return None
-    if entity_type is not None and urn.split(":", 3)[2] != entity_type:
+    if entity_type is not None and urn_type(urn) != entity_type:
         return None
     return entity_of(urn)
 

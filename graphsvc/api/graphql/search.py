@@ -29,6 +29,7 @@ from graphsvc.api.graphql.search_types import (
 from graphsvc.api.graphql.views import described
 from graphsvc.errors import BadRequest
 from graphsvc.graph.search import FACETS, MOST_COUNTED, TYPE, Count, Cursor, Filter, Hit, Search, SearchQuery, Sort
+from graphsvc.urn import urn_type
 
 MAX_SCROLL = 10_000  # DataHub's client scrolls by up to 5,000
 FACET_VALUES = 20
@@ -288,7 +289,7 @@ async def auto_complete_for_multiple(
     hits = await _completed(info, input.query, input.types, input.filters, input.or_filters, input.limit)
     grouped: dict[str, list[Hit]] = {}
     for hit in hits:
-        grouped.setdefault(hit.urn.split(":", 3)[2], []).append(hit)
+        grouped.setdefault(urn_type(hit.urn), []).append(hit)
     suggestions = [
         AutoCompleteResultForEntity(type=entity_type_of(kind), suggestions=_names(some), entities=_entities(some))
         for kind, some in grouped.items()
