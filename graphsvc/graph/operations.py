@@ -2,7 +2,8 @@
 The writer's words: plain values that say what one transaction changes.
 
 Rows are in the form which the query files in `cypher/write/` document, but for URNs that the writer turns into element
-ids: dicts, or tuples where there are many of them, since keys cost the driver and Neo4j as much as values.
+ids: dicts, or lists where there are many of them, since keys cost the driver and Neo4j as much as values (and the
+driver takes twice as long over a tuple).
 """
 
 from collections.abc import Mapping
@@ -109,6 +110,15 @@ class NewEdge(NamedTuple):
 
 
 @dataclass(slots=True)
+class Added:
+    """What comes to the node of an entity: labels if it is described for the first time, properties, new aspects."""
+
+    labels: list[str] = field(default_factory=list)
+    properties: Row = field(default_factory=dict)
+    aspects: list[NewAspect] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Operations:
     """
     Everything one step of a transaction writes; it holds at most one write per aspect of an entity.
@@ -120,7 +130,7 @@ class Operations:
         forgotten: Rows of `write/forget_entities`.
         dropped: Rows of `write/drop_aspects`.
         replaced: Rows of `write/replace_aspects`.
-        added: URN -> row of `write/add_aspects`: new aspects and the node's properties.
+        added: URN -> what comes to its node.
         systems: System metadata of new aspects as JSON text, with its run -> its place. A run's proposals share theirs.
         refreshed: Rows of `write/refresh_aspects`.
         ends: Bare nodes where edges start or end.
@@ -138,7 +148,7 @@ class Operations:
     forgotten: list[Row] = field(default_factory=list)
     dropped: list[Row] = field(default_factory=list)
     replaced: list[Row] = field(default_factory=list)
-    added: dict[str, Row] = field(default_factory=dict)
+    added: dict[str, Added] = field(default_factory=dict)
     systems: dict[tuple[str, Any], int] = field(default_factory=dict)
     refreshed: list[Row] = field(default_factory=list)
     ends: set[str] = field(default_factory=set)

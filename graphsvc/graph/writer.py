@@ -72,7 +72,7 @@ async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]
         that edges may be added to an end that has many.
     """
     order = sorted(locks)
-    rows = Rows((index, urn, None if (names := locks[urn]) is None else list(names)) for index, urn in enumerate(order))
+    rows = Rows([index, urn, None if (names := locks[urn]) is None else list(names)] for index, urn in enumerate(order))
     result = await tx.run(query("write/lock_entities"), rows=rows, ends=ends)
     record = await result.single(strict=True)
     known = set(record["known"])
@@ -110,8 +110,7 @@ async def apply(tx: AsyncTransaction, operations: Operations, nodes: Mapping[str
     await _run(tx, query("write/drop_aspects"), operations.dropped)
     await _run(tx, query("write/replace_aspects"), operations.replaced)
     added = [
-        {**row, "node": nodes[urn], "aspects": [*map(tuple, row["aspects"])]}  # the driver knows no named tuples
-        for urn, row in operations.added.items()
+        [nodes[urn], row.labels, row.properties, [*map(list, row.aspects)]] for urn, row in operations.added.items()
     ]
     systems = [*operations.systems]
     await _run(tx, query("write/add_aspects"), added, systems=systems, at=operations.at, actor=operations.actor)
@@ -119,7 +118,7 @@ async def apply(tx: AsyncTransaction, operations: Operations, nodes: Mapping[str
     await _run(tx, query("write/describe_ends"), operations.described)
     for edge_type in sorted(operations.created):
         edges = sorted(operations.created[edge_type], key=_target_then_source)
-        rows = [(nodes[edge.source], nodes[edge.target], *edge[2:]) for edge in edges]
+        rows = [[nodes[edge.source], nodes[edge.target], *edge[2:]] for edge in edges]
         if await _run(tx, query("write/create_edges", edge_type=edge_type), rows, at=operations.at) < len(rows):
             raise EndIsGone("another writer removed the end of an edge while it was made")
     await _each_type(tx, "write/update_edges", operations.updated)

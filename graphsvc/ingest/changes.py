@@ -13,6 +13,7 @@ import orjson
 from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
 from graphsvc.graph.operations import (
     EDGE_DETAILS,
+    Added,
     AspectState,
     EntityState,
     Locked,
@@ -90,7 +91,7 @@ class Planner:
         self.operations.described.extend(node_of(parse_urn(urn), self._registry) for urn in ends)
         self.operations.loose |= bare - self.operations.ends
         for row in self.operations.added.values():
-            with_words(row["properties"])
+            with_words(row.properties)
         return self.operations
 
     def plan(self, change: Change, point: str | None = None, places: tuple[int, int] = (0, 0)) -> Answer:
@@ -140,9 +141,9 @@ class Planner:
         unmodelled = True if change.spec is None else None
         properties = change.properties
         if current is None:
-            row = self._added(change.urn.text)
-            row["properties"].update({k: v for k, v in properties.items() if v is not None})
-            row["aspects"].append(
+            added = self._added(change.urn.text)
+            added.properties.update({k: v for k, v in properties.items() if v is not None})
+            added.aspects.append(
                 NewAspect(change.aspect, version, change.text, self._place(system_text, system), unmodelled)
             )
         else:
@@ -176,11 +177,9 @@ class Planner:
         system_text = _text(change.system)
         spec = self._registry.aspects[entity.key_aspect]
         edges = edges_of(urn, spec, value, self._edge_limit)
-        row = self._added(urn.text)
-        row["labels"] = [entity.label]
-        row["properties"].update(bare_properties(urn, entity))
         place = self._place(system_text, change.system)
-        row["aspects"].append(NewAspect(entity.key_aspect, 1, text, place, None))
+        aspect = NewAspect(entity.key_aspect, 1, text, place, None)
+        self.operations.added[urn.text] = Added([entity.label], bare_properties(urn, entity), [aspect])
         self._record(change, entity.key_aspect, 1, text, system_text)
         for edge in edges:
             self._create(edge, spec.name, urn.text, change.system)
@@ -253,8 +252,12 @@ class Planner:
         if not spec.edges and not spec.column_lineage:
             return
         urn = change.urn.text
+        if live is None:
+            for edge in change.edges:
+                self._create(edge, spec.name, urn, change.system)
+            return
         new = {edge.key: edge for edge in change.edges}
-        old = {e.key: e for e in self._edges_of(change, spec, live)} if live else {}
+        old = {edge.key: edge for edge in self._edges_of(change, spec, live)}
         for key, edge in old.items():
             if key not in new:
                 self._remove(edge, spec.name, urn, self._stamp.time)
@@ -300,8 +303,11 @@ class Planner:
         }
         self.operations.updated.setdefault(edge.type, []).append({**head, "properties": {**gone, **edge.details}})
 
-    def _added(self, urn: str) -> Row:
-        return self.operations.added.setdefault(urn, {"labels": [], "properties": {}, "aspects": []})
+    def _added(self, urn: str) -> Added:
+        added = self.operations.added.get(urn)
+        if added is None:
+            added = self.operations.added[urn] = Added()
+        return added
 
     def _place(self, text: str | None, system: Mapping[str, Any]) -> int | None:
         """Where the system metadata stands among those of this step."""
@@ -399,7 +405,7 @@ def wanted(changes: Sequence[Change], ends_of: Sequence[Change], registry: Regis
         elif (names := found.setdefault(urn, set())) is not None:
             names.add(change.aspect)
     for change in ends_of:
-        edges = list(change.edges)
+        edges = change.edges
         if (key := registry.aspects[change.entity.key_aspect]).edges:
             with suppress(GraphsvcError):  # the change will be refused for it
                 edges += edges_of(change.urn, key, key_value(change.entity, change.urn), sys.maxsize)

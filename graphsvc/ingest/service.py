@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
@@ -21,12 +21,13 @@ from graphsvc.graph.driver import TIMED_OUT, store_errors
 from graphsvc.graph.operations import Advance, Locked, Row
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest import metrics
+from graphsvc.ingest.apart import Apart
 from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, starts, steps, wanted
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
 
-TURN = 500  # proposals that are checked or planned in one go: some 20 ms
+TURN = 250  # proposals that are checked or planned in one go: some 10 ms
 UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
 # Two writers at one end node that others refer to: one removes it, the other makes an edge to it.
 NODE_RACES = frozenset(
@@ -121,6 +122,8 @@ class IngestService:
         self._written = written or Written()
         self._validator = Validator(registry, ingest, limits)
         self._together = Together(self._write)
+        self._apart = Apart()
+        self._checking = asyncio.Lock()
         self._wariness = Wariness()
 
     async def ingest(self, proposals: Sequence[Proposal | GraphsvcError], actor: str = UNKNOWN_ACTOR) -> list[Answer]:
@@ -194,15 +197,17 @@ class IngestService:
         """By index: what is refused without a look at the graph, and the others."""
         answers: dict[int, Answer] = {}
         changes: dict[int, Change] = {}
-        async for part in _in_turns(proposals):
-            for index, proposal in part:
-                if isinstance(proposal, GraphsvcError):
-                    answers[index] = proposal
-                    continue
-                try:
-                    changes[index] = self._validator.validate(proposal)
-                except GraphsvcError as error:
-                    answers[index] = error
+        # Of long batches one at a time: in turns all would be ready at once, late, and Neo4j idle until then.
+        async with self._checking if len(proposals) > TURN else nullcontext():
+            async for part in _in_turns(proposals):
+                for index, proposal in part:
+                    if isinstance(proposal, GraphsvcError):
+                        answers[index] = proposal
+                        continue
+                    try:
+                        changes[index] = self._validator.validate(proposal)
+                    except GraphsvcError as error:
+                        answers[index] = error
         return answers, changes
 
     async def _write(
@@ -210,6 +215,15 @@ class IngestService:
         changes: Sequence[Change],
         actor: str,
         delivery: Delivery | None = None,
+    ) -> list[Answer]:
+        async with self._apart.turn(changes):
+            return await self._retried(changes, actor, delivery)
+
+    async def _retried(
+        self,
+        changes: Sequence[Change],
+        actor: str,
+        delivery: Delivery | None,
     ) -> list[Answer]:
         with store_errors(), _time_limit_named():
             async for attempt in stamina.retry_context(

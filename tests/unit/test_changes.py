@@ -73,7 +73,7 @@ def test_the_first_aspect_brings_the_key_aspect_with_it() -> None:
     """An entity is described from its first aspect on: its key is computed from the URN."""
     answer, operations = plan_one(EntityState(exists=False), changed())
 
-    aspects = operations.added[T]["aspects"]
+    aspects = operations.added[T].aspects
     assert answer == Applied(T, "status", 1, changed=True)
     assert [(a.name, a.version) for a in aspects] == [("datasetKey", 1), ("status", 1)]
     assert orjson.loads(aspects[0].value) == {
@@ -91,7 +91,7 @@ def test_a_key_aspect_sent_first_is_there_once() -> None:
     ):
         answers, operations = planned(EntityState(exists=False), *changes)
 
-        names = [aspect.name for aspect in operations.added[T]["aspects"]]
+        names = [aspect.name for aspect in operations.added[T].aspects]
         assert all(isinstance(answer, Applied) and answer.changed for answer in answers)
         assert sorted(names) == sorted({change.aspect for change in changes} | {"datasetKey"})
 
@@ -210,7 +210,7 @@ def test_an_aspect_that_the_model_does_not_know_is_marked() -> None:
     answer, operations = plan_one(known(), changed("ourOwnAspect", {"x": 1}))
 
     assert answer == Applied(T, "ourOwnAspect", 1, changed=True, modelled=False)
-    assert operations.added[T]["aspects"][0].unmodelled is True
+    assert operations.added[T].aspects[0].unmodelled is True
 
 
 # --- Edges --------------------------------------------------------------------------------------------------------
@@ -406,7 +406,7 @@ def test_the_first_point_describes_its_entity() -> None:
     """An entity of which only points are known exists, with its key."""
     _, operations = plan_one(EntityState(exists=False), point())
 
-    assert [aspect.name for aspect in operations.added[T]["aspects"]] == ["datasetKey"]
+    assert [aspect.name for aspect in operations.added[T].aspects] == ["datasetKey"]
 
 
 def test_what_tells_points_of_one_time_apart() -> None:

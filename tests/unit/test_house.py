@@ -41,6 +41,7 @@ INGEST_IO = {
         "service",
         "rest",
         "together",
+        "apart",
         "kafka",
         "changelog",
         "publisher",

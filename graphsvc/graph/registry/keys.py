@@ -14,13 +14,14 @@ def key_value(entity: EntitySpec, urn: Urn) -> dict[str, str]:
     Parts are percent-decoded, as DataHub does when it turns a URN into a key; one that is a URN itself (a job's flow, a
     column's dataset) stays as it is, or it would be another one.
     """
-    if len(entity.key_fields) == 1:
-        return {entity.key_fields[0]: _decoded(",".join(urn.parts))}
-    return {field: _decoded(part) for field, part in zip(entity.key_fields, urn.parts, strict=True)}
+    parts = urn.parts if len(entity.key_fields) > 1 else (",".join(urn.parts),)
+    if "%" in urn.text:
+        parts = tuple(map(_decoded, parts))
+    return dict(zip(entity.key_fields, parts, strict=True))
 
 
 def _decoded(part: str) -> str:
-    return part if "%" not in part or part.startswith(PREFIX) else unquote(part)
+    return part if part.startswith(PREFIX) else unquote(part)
 
 
 def name_in(key: Mapping[str, str], entity: EntitySpec) -> str:

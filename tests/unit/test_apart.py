@@ -1,0 +1,81 @@
+"""Batches of one process that would run into a deadlock in Neo4j go one after the other."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from graphsvc.config import IngestSettings, LimitSettings
+from graphsvc.graph.registry import load_registry
+from graphsvc.ingest.apart import Apart
+from graphsvc.ingest.proposal import proposal_of
+from graphsvc.ingest.validate import Change, Validator
+
+VALIDATOR = Validator(load_registry(), IngestSettings(), LimitSettings())
+A, B, C = (f"urn:li:dataset:(urn:li:dataPlatform:hive,{name},PROD)" for name in "abc")
+
+
+def downstream(urn: str, *upstreams: str) -> Change:
+    """A change to one dataset that points at others."""
+    value = {"upstreams": [{"dataset": upstream, "type": "TRANSFORMED"} for upstream in upstreams]}
+    return VALIDATOR.validate(proposal_of(urn, "upstreamLineage", value))
+
+
+async def order(*batches: Sequence[Change]) -> list[str]:
+    """What happens when the batches come in this order, each takes its turn, and the earlier is over the later."""
+    apart = Apart()
+    seen: list[str] = []
+    ends = [asyncio.Event() for _ in batches]
+
+    async def write(number: int, changes: Sequence[Change]) -> None:
+        async with apart.turn(changes):
+            seen.append(f"{number} begins")
+            await ends[number].wait()
+            seen.append(f"{number} ends")
+
+    tasks = [asyncio.create_task(write(number, changes)) for number, changes in enumerate(batches)]
+    for end in reversed(ends):
+        await asyncio.sleep(0.01)
+        end.set()
+    await asyncio.gather(*tasks)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([downstream(A, B)], [downstream(A, C)]),  # both write A
+        ([downstream(A, B)], [downstream(B, C)]),  # the second writes what the first points at
+        ([downstream(A, B)], [downstream(C, A)]),  # and the other way round
+        ([downstream(A, B)], [downstream(B, A)]),
+    ],
+)
+async def test_a_batch_waits_for_one_that_writes_what_it_touches(first: list[Change], second: list[Change]) -> None:
+    assert await order(first, second) == ["0 begins", "0 ends", "1 begins", "1 ends"]
+
+
+async def test_batches_that_only_point_at_the_same_go_side_by_side() -> None:
+    assert await order([downstream(A, C)], [downstream(B, C)]) == ["0 begins", "1 begins", "1 ends", "0 ends"]
+
+
+async def test_one_that_meets_nobody_passes_those_who_wait() -> None:
+    other = "urn:li:dataset:(urn:li:dataPlatform:hive,other,PROD)"
+    seen = await order([downstream(A, B)], [downstream(B, C)], [downstream(other, C)])
+    assert seen == ["0 begins", "2 begins", "2 ends", "0 ends", "1 begins", "1 ends"]
+
+
+async def test_a_batch_that_failed_or_was_cancelled_holds_nobody_up() -> None:
+    apart = Apart()
+    with pytest.raises(ZeroDivisionError):
+        async with apart.turn([downstream(A, B)]):
+            raise ZeroDivisionError
+    async with apart.turn([downstream(A, B)]):
+        waiting = asyncio.create_task(_pass(apart, [downstream(A, C)]))
+        await asyncio.sleep(0)
+        waiting.cancel()
+    await asyncio.wait_for(_pass(apart, [downstream(A, B)]), 1)
+
+
+async def _pass(apart: Apart, changes: Sequence[Change]) -> None:
+    async with apart.turn(changes):
+        pass
