@@ -60,4 +60,4 @@ WHERE $removed OR NOT (
 WITH urn, type, other, outgoing, edge ORDER BY type, other, edge.aspect, edge.declaredBy
 WITH urn, collect([type, other, outgoing, edge.aspect, edge.declaredBy, edge.via, edge.createdOn, edge.createdActor,
                    edge.updatedOn, edge.updatedActor, edge.properties]) AS found
-RETURN collect([urn, size(found), found[$start..$start + $count]]) AS rows
+RETURN collect([urn, size(found), found[$start..][..$count]]) AS rows

@@ -66,4 +66,4 @@ CALL (ways) {
   ORDER BY number DESC, step
   RETURN collect([step, number, leadsOn]) AS found
 }
-RETURN [size(found), entities, found[$start..$start + $count]] AS found
+RETURN [size(found), entities, found[$start..][..$count]] AS found

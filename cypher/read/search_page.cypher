@@ -69,7 +69,7 @@ WITH node, called, score * (1 + 2.0 * size(found) / size($words)
   + CASE WHEN size(found) = 0 THEN 0 WHEN length <= $letters THEN 1 ELSE 1.0 * $letters / length END
   + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) AS score
 ORDER BY called DESC, score DESC, node.urn
-WITH collect(node) AS nodes, collect(score)[$start..$start + $count] AS scores
+WITH collect(node) AS nodes, collect(score)[$start..][..$count] AS scores
 CALL (nodes) {
   UNWIND CASE $facets WHEN [] THEN [] ELSE nodes END AS node
   WITH [field IN $facets | CASE field WHEN "_entityType" THEN labels(node)
@@ -84,6 +84,6 @@ CALL (nodes) {
   UNWIND counts AS row
   RETURN collect(row) AS facets
 }
-WITH nodes, scores, facets, nodes[$start..$start + $count] AS page
+WITH nodes, scores, facets, nodes[$start..][..$count] AS page
 RETURN {total: size(nodes), facets: facets, rows: [at IN range(0, size(page) - 1) |
   [page[at].urn, page[at].name, scores[at], null, [f IN $fields WHERE page[at][f] IS NOT NULL | [f, page[at][f]]]]]} AS found

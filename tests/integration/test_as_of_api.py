@@ -157,6 +157,15 @@ async def test_an_entity_and_all_that_is_selected_on_it_is_as_of_the_time(shop: 
     assert [r["entity"]["urn"] for r in upstreams["now"]] == [CLEAN]
 
 
+async def test_relationships_far_behind_the_last(shop: Shop) -> None:
+    query = f"""query ($urn: String!, $a: Long) {{ dataset(urn: $urn, asOf: $a) {{
+      relationships(input: {{direction: OUTGOING, types: ["OwnedBy"], start: {2**31 - 1}, count: 10}}) {{
+        total relationships {{ entity {{ urn }} }} }} }} }}"""
+    found = (await shop.ask(query, urn=SALES, a=shop.moments[1]))["data"]["dataset"]
+
+    assert found == {"relationships": {"total": 1, "relationships": []}}
+
+
 async def test_what_nobody_had_described_does_not_exist_and_what_nothing_touched_is_null(shop: Shop) -> None:
     """As now: a node that others point to is there, and says that nobody described it."""
     query = "query ($urns: [String!]!, $at: Long) { entities(urns: $urns, asOf: $at) { urn exists } }"

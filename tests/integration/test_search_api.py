@@ -65,6 +65,29 @@ async def test_search_across_entities(client: httpx.AsyncClient) -> None:
     assert sum(k["count"] for k in kinds) == found["total"]
 
 
+@pytest.mark.parametrize("sort", ["", ', sortInput: {sortCriterion: {field: "name", sortOrder: ASCENDING}}'])
+@pytest.mark.parametrize("query", ["orders", "*"])
+async def test_a_page_far_behind_the_last(client: httpx.AsyncClient, query: str, sort: str) -> None:
+    """The largest start that GraphQL knows: an empty page, with the total of every other."""
+    text = f"""{{ searchAcrossEntities(input: {{query: "{query}", start: {2**31 - 1}, count: 10{sort}}}) {{
+        start count total searchResults {{ entity {{ urn }} }} }} }}"""
+    found = (await ask(client, text))["searchAcrossEntities"]
+    rest = await client.get("/search", params={"query": query, "start": 2**31 - 1, "count": 10})
+
+    assert found.pop("total") > 0
+    assert found == {"start": 2**31 - 1, "count": 0, "searchResults": []}
+    assert rest.status_code == 200, rest.text
+
+
+async def test_groups_far_behind_the_last(client: httpx.AsyncClient) -> None:
+    text = f"""{{ browseV2(input: {{type: DATASET, path: [], start: {2**31 - 1}, count: 10}}) {{
+        start count total groups {{ name }} }} }}"""
+    found = (await ask(client, text))["browseV2"]
+
+    assert found.pop("total") > 0
+    assert found == {"start": 2**31 - 1, "count": 0, "groups": []}
+
+
 async def test_one_type_and_a_filter(client: httpx.AsyncClient) -> None:
     """`filters` is the older form of `orFilters`."""
     text = """{ search(input: {type: DATASET, query: "*", count: 100,
