@@ -9,7 +9,7 @@ from graphsvc.errors import StoreRefused
 from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.validate import Change
 
-WRITERS = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
+WRITERS = 2  # transactions at a time: one is planned in Python while Neo4j works on the other
 SHARED = 1_000  # changes that several callers put into one transaction at most
 
 Write = Callable[[Sequence[Change], str], Awaitable[list[Answer]]]
