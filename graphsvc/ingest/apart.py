@@ -9,14 +9,20 @@ from graphsvc.ingest.validate import Change
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Batch:
+class Batch:
     """URNs of what a batch writes, and of that and what it points at."""
 
     written: frozenset[str]
     touched: frozenset[str]
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def meets(self, other: "_Batch") -> bool:
+    @classmethod
+    def of(cls, changes: Sequence[Change]) -> "Batch":
+        """The batch that is made of these changes."""
+        written = frozenset(change.urn.text for change in changes)
+        return cls(written, written.union([u for c in changes for edge in c.edges for u in (edge.source, edge.target)]))
+
+    def meets(self, other: "Batch") -> bool:
         """
         Whether one of them writes what the other touches.
 
@@ -31,14 +37,16 @@ class Apart:
 
     def __init__(self) -> None:
         """Start with nothing under way."""
-        self._under_way: list[_Batch] = []
+        self._under_way: list[Batch] = []
+
+    def free(self, batch: Batch) -> bool:
+        """Whether the batch would not have to wait now."""
+        return not any(batch.meets(other) for other in self._under_way)
 
     @asynccontextmanager
     async def turn(self, changes: Sequence[Change]) -> AsyncIterator[None]:
         """Wait for the earlier batches that these changes meet; later ones that meet them wait until the block ends."""
-        written = frozenset(change.urn.text for change in changes)
-        ends = (urn for change in changes for edge in change.edges for urn in (edge.source, edge.target))
-        batch = _Batch(written, written.union(ends))
+        batch = Batch.of(changes)
         earlier = [other for other in self._under_way if batch.meets(other)]
         self._under_way.append(batch)
         try:

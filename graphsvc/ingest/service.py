@@ -122,8 +122,8 @@ class IngestService:
         self._change_log = change_log
         self._written = written or Written()
         self._validator = Validator(registry, ingest, limits)
-        self._together = Together(self._write)
         self._apart = Apart()
+        self._together = Together(self._write, self._apart)
         self._checking = asyncio.Lock()
         self._wariness = Wariness()
 
