@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from graphsvc.ingest.validate import Change
 
@@ -14,7 +14,6 @@ class Batch:
 
     written: frozenset[str]
     touched: frozenset[str]
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def of(cls, changes: Sequence[Change]) -> "Batch":
@@ -37,22 +36,25 @@ class Apart:
 
     def __init__(self) -> None:
         """Start with nothing under way."""
-        self._under_way: list[Batch] = []
+        self._under_way: dict[Batch, asyncio.Event] = {}  # set when the batch is over
 
     def free(self, batch: Batch) -> bool:
         """Whether the batch would not have to wait now."""
-        return not any(batch.meets(other) for other in self._under_way)
+        return not self._met_by(batch)
 
     @asynccontextmanager
     async def turn(self, changes: Sequence[Change]) -> AsyncIterator[None]:
         """Wait for the earlier batches that these changes meet; later ones that meet them wait until the block ends."""
         batch = Batch.of(changes)
-        earlier = [other for other in self._under_way if batch.meets(other)]
-        self._under_way.append(batch)
+        earlier = self._met_by(batch)
+        over = self._under_way[batch] = asyncio.Event()
         try:
             for other in earlier:
-                await other.over.wait()
+                await other.wait()
             yield
         finally:
-            self._under_way.remove(batch)
-            batch.over.set()
+            del self._under_way[batch]
+            over.set()
+
+    def _met_by(self, batch: Batch) -> list[asyncio.Event]:
+        return [over for other, over in self._under_way.items() if batch.meets(other)]
