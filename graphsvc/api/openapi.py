@@ -99,7 +99,7 @@ def _valued(row: AspectRow, *, with_system: bool) -> dict[str, Any]:
 
 def _conditions(text: str, spec: EntitySpec) -> tuple[Sequence[Condition], bool]:
     """The conditions in a query string, and whether all must hold."""
-    many = {field.name: field.many for fields in spec.projection.values() for field in fields}
+    many = {field.name: field.many for aspect in spec.projection for field in spec.projected(aspect)}
     rest = _TERM.sub("#", text).strip()
     operators = set(rest.removeprefix("(").removesuffix(")").split())
     terms = [(name, _ESCAPED.sub(r"\1", value)) for name, value in _TERM.findall(text)]

@@ -151,8 +151,8 @@ class PastReader(Reader):
         names = {
             name
             for spec in specs
-            for name, projected in spec.projection.items()
-            if any(field.name in wanted for field in projected) or (spec.naming and spec.naming[0] == name)
+            for name in spec.projection
+            if any(field.name in wanted for field in spec.projected(name)) or (spec.naming and spec.naming[0] == name)
         }
         aspects = await self.aspects(parsed, names)
         nodes = {text: self._node(urn, aspects.get(text, {})) for text, urn in parsed.items()}
@@ -175,8 +175,7 @@ class PastReader(Reader):
         spec = self._registry.entities.get(urn.entity_type)
         if spec is not None:
             for name, row in aspects.items():
-                made = properties_of(urn, spec, name, orjson.loads(row.value))
-                properties |= {key: value for key, value in made.items() if value is not None}
+                properties |= properties_of(urn, spec, name, orjson.loads(row.value))
         return properties
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from graphsvc.errors import BadValue
 from graphsvc.graph.operations import Row
 from graphsvc.graph.registry import EntitySpec, FieldSpec, Path, Registry
-from graphsvc.graph.registry.keys import key_value, name_in
+from graphsvc.graph.registry.keys import key_name, key_value
 from graphsvc.graph.words import name_words, path_words
 from graphsvc.urn import Urn
 
@@ -42,19 +42,28 @@ def properties_of(urn: Urn, entity: EntitySpec, aspect: str, value: Mapping[str,
         value: Its value; an empty one takes its properties away.
 
     Returns:
-        Property -> text, number, boolean, or a list of one kind of these; None where the value does not say.
+        Property -> text, number, boolean, or a list of one kind of these. What the value does not say is not in it.
 
     Raises:
         BadValue: The value has another shape than the model says.
     """
     properties = _projected(entity, aspect, value)
     if entity.naming is not None and entity.naming[0] == aspect:
-        key_name = name_in(key_value(entity, urn), entity)
-        properties |= _name(_named(entity.naming[1], value, aspect) or key_name, key_name)
+        in_urn = key_name(entity, urn)
+        properties |= _name(_named(entity.naming[1], value, aspect) or in_urn, in_urn)
     if "fieldPaths" in properties:
         paths = properties["fieldPaths"]
-        properties["fieldWords"] = path_words(map(str, paths)) if isinstance(paths, list) else None
+        if isinstance(paths, list):
+            properties["fieldWords"] = path_words(map(str, paths))
     return properties
+
+
+def without(entity: EntitySpec, aspect: str) -> Row:
+    """All properties that an aspect may set on its entity's node, each None: what another value of it takes away."""
+    absent: Row = {field.name: None for field in entity.projected(aspect)}
+    if "fieldPaths" in absent:
+        absent["fieldWords"] = None
+    return absent
 
 
 def _named(paths: Iterable[Path], value: Mapping[str, Any], aspect: str) -> str | None:
@@ -66,10 +75,16 @@ def _named(paths: Iterable[Path], value: Mapping[str, Any], aspect: str) -> str 
 
 
 def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row:
-    # Most fields are absent most of the time: one look at the path's head settles those.
+    by_head = entity.projection.get(aspect)
+    if not by_head:
+        return {}
+    # Most fields are absent most of the time: what is there says which to look for.
     return {
-        field.name: None if value.get(field.path[0]) is None else _property(field, value, aspect)
-        for field in entity.projection.get(aspect, ())
+        field.name: found
+        for head, inner in value.items()
+        if inner is not None and head in by_head
+        for field in by_head[head]
+        if (found := _property(field, value, aspect)) is not None
     }
 
 
@@ -89,13 +104,17 @@ def bare_properties(urn: Urn, entity: EntitySpec | None) -> Row:
     """Properties of a node about which only the URN is known, but for `with_words`: another name may come with them."""
     if entity is None or (len(entity.key_fields) > 1 and len(urn.parts) != len(entity.key_fields)):
         return {"name": urn.parts[-1]}
-    key = key_value(entity, urn)
-    return {"name": name_in(key, entity), **_projected(entity, entity.key_aspect, key)}
+    return key_properties(urn, entity, key_value(entity, urn))
 
 
-def _name(name: str, key_name: str) -> Row:
+def key_properties(urn: Urn, entity: EntitySpec, key: Mapping[str, str]) -> Row:
+    """The same where the URN's key, which fits the entity type, is at hand."""
+    return {"name": key_name(entity, urn), **_projected(entity, entity.key_aspect, key)}
+
+
+def _name(name: str, in_urn: str) -> Row:
     """The name, and its words for the full-text index; the key often says more, such as a table's schema."""
-    return {"name": name, "nameWords": name_words(name, key_name)}
+    return {"name": name, "nameWords": name_words(name, in_urn)}
 
 
 def _storable(item: Any) -> bool:

@@ -231,7 +231,9 @@ def _model(registry: Registry) -> _Model:
 
 
 def _fields(registry: Registry) -> Iterator[FieldSpec]:
-    return (f for entity in registry.entities.values() for fields in entity.projection.values() for f in fields)
+    return (
+        f for entity in registry.entities.values() for aspect in entity.projection for f in entity.projected(aspect)
+    )
 
 
 def text_fields(registry: Registry) -> frozenset[str]:

@@ -22,7 +22,7 @@ from graphsvc.graph.operations import (
     Operations,
     Row,
 )
-from graphsvc.graph.projection import bare_properties, node_of, with_words
+from graphsvc.graph.projection import key_properties, node_of, with_words, without
 from graphsvc.graph.registry import AspectSpec, Registry
 from graphsvc.graph.registry.keys import key_value
 from graphsvc.ingest.mapping import Edge, edges_of
@@ -142,7 +142,7 @@ class Planner:
         properties = change.properties
         if current is None:
             added = self._added(change.urn.text)
-            added.properties.update({k: v for k, v in properties.items() if v is not None})
+            added.properties.update(properties)
             added.aspects.append(
                 NewAspect(change.aspect, version, change.text, self._place(system_text, system), unmodelled)
             )
@@ -161,7 +161,7 @@ class Planner:
                 "urn": change.urn.text,
                 "name": change.aspect,
                 "at": self._stamp.time,
-                "properties": properties,
+                "properties": without(change.entity, change.aspect) | properties,
                 "aspect": aspect,
             }
             self.operations.replaced.append(row)
@@ -179,7 +179,7 @@ class Planner:
         edges = edges_of(urn, spec, value, self._edge_limit)
         place = self._place(system_text, change.system)
         aspect = NewAspect(entity.key_aspect, 1, text, place, None)
-        self.operations.added[urn.text] = Added([entity.label], bare_properties(urn, entity), [aspect])
+        self.operations.added[urn.text] = Added([entity.label], key_properties(urn, entity, value), [aspect])
         self._record(change, entity.key_aspect, 1, text, system_text)
         for edge in edges:
             self._create(edge, spec.name, urn.text, change.system)
@@ -209,7 +209,7 @@ class Planner:
             "urn": change.urn.text,
             "name": change.aspect,
             "at": self._stamp.time,
-            "properties": change.properties,
+            "properties": without(change.entity, change.aspect) | change.properties,
         }
         self.operations.dropped.append(row)
         self._record(change, change.aspect, live.version, None, None, live)

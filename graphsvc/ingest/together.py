@@ -11,7 +11,7 @@ from graphsvc.ingest.apart import Apart, Batch
 from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.validate import Change
 
-WRITERS = 2  # transactions at a time: one is planned in Python while Neo4j works on the other
+WRITERS = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
 SHARED = 1_000  # changes that several callers put into one transaction at most
 PATIENCE = 4  # callers that may overtake one; after that those that meet it wait behind it
 PASSED = 16  # callers that are overtaken at a time

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphsvc.errors import BadProposal, BadUrn, BadValue, TooLarge
-from graphsvc.graph.projection import node_of, properties_of
+from graphsvc.graph.projection import node_of, properties_of, without
 from graphsvc.graph.registry import Registry, load_registry
 from graphsvc.ingest.mapping import Edge, edges_of
 from graphsvc.urn import parse_urn
@@ -397,7 +397,7 @@ def properties(urn: str, aspect: str, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_searchable_fields_become_typed_properties() -> None:
-    """Text, lists and maps, under the model's names; what the value does not say is None, so that it goes."""
+    """Text, lists and maps, under the model's names; what the value does not say is not there."""
     value = {"name": "Orders", "description": "All.", "customProperties": {"b": "2", "a": "1"}, "created": {"time": 5}}
 
     found = properties(T, "datasetProperties", value)
@@ -406,7 +406,21 @@ def test_searchable_fields_become_typed_properties() -> None:
     assert found["description"] == "All."
     assert found["customProperties"] == ["a=1", "b=2"]
     assert found["createdAt"] == 5
-    assert found["qualifiedName"] is None
+    assert "qualifiedName" not in found
+
+
+def test_another_value_takes_away_all_that_the_aspect_may_have_said() -> None:
+    """Whatever an aspect sets on its node, its next value unsets, but for the name, which a node always has."""
+    dataset = REGISTRY.entities["dataset"]
+    value = {"name": "Orders", "description": "All.", "customProperties": {"a": "1"}, "created": {"time": 5}}
+    schema = {"fields": [{"fieldPath": "a", "description": "A."}]}
+
+    for aspect, said in (("datasetProperties", value), ("schemaMetadata", schema)):
+        gone = without(dataset, aspect)
+        assert properties(T, aspect, said).keys() - {"name", "nameWords"} <= gone.keys()
+        assert set(gone.values()) == {None}
+    assert "fieldWords" in without(dataset, "schemaMetadata")
+    assert "name" not in without(dataset, "datasetProperties")
 
 
 def test_booleans_and_lists_keep_their_types() -> None:
@@ -448,8 +462,8 @@ def test_lineage_is_not_repeated_as_a_property() -> None:
         ([1, "a"], ["1", "a"]),
         ([1, 2.5], ["1", "2.5"]),
         ([True, 2], ["True", "2"]),
-        ([2**70], None),
-        ([{}], None),
+        ([2**70], []),
+        ([{}], []),
     ],
 )
 def test_a_list_on_a_node_holds_one_kind(tmp_path: Path, items: list[Any], expected: Any) -> None:
@@ -460,7 +474,7 @@ def test_a_list_on_a_node_holds_one_kind(tmp_path: Path, items: list[Any], expec
 
     found = properties_of(parse_urn("urn:li:tag:a"), model.entities["tag"], "mine", {"things": items})
 
-    assert found == {"things": expected}
+    assert found == ({"things": expected} if expected else {})
 
 
 # --- Whatever comes -----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import yaml
 
 from graphsvc.errors import BadValue, ConfigError
 from graphsvc.graph.registry import AspectSpec, Registry, load_registry
-from graphsvc.graph.registry.keys import key_value, name_in
+from graphsvc.graph.registry.keys import key_name, key_value
 from graphsvc.graph.registry.load import RESERVED_LABELS, RESERVED_PROPERTIES, RESERVED_TYPES
 from graphsvc.graph.registry.values import PRIMITIVES, ValueChecker
 from graphsvc.urn import parse_urn
@@ -218,7 +218,7 @@ def test_a_property_belongs_to_one_aspect(registry: Registry) -> None:
         for aspect in entity.aspects:
             for field in registry.aspects[aspect].fields:
                 holders[field.name].add(aspect)
-            for field in entity.projection[aspect]:
+            for field in entity.projected(aspect):
                 owners[field.name].add(aspect)
         assert all(len(found) == 1 for found in owners.values())
         shared |= {(entity.name, name): found for name, found in holders.items() if len(found) > 1}
@@ -229,7 +229,8 @@ def test_a_property_belongs_to_one_aspect(registry: Registry) -> None:
 def test_no_field_takes_the_place_of_a_nodes_own_property(registry: Registry) -> None:
     """`urn`, `name` and `referencedOnly` are ours; lineage is not repeated as a property."""
     for entity in registry.entities.values():
-        for aspect, fields in entity.projection.items():
+        for aspect in entity.projection:
+            fields = list(entity.projected(aspect))
             lineage = {edge.path for edge in registry.aspects[aspect].edges if edge.lineage}
             assert RESERVED_PROPERTIES.isdisjoint(field.name for field in fields)
             assert lineage.isdisjoint(field.path for field in fields)
@@ -308,7 +309,7 @@ def test_a_urn_gives_its_key_and_a_name(registry: Registry, urn: str, key: dict[
     entity = registry.entities[parsed.entity_type]
 
     assert key_value(entity, parsed) == key
-    assert name_in(key, entity) == name
+    assert key_name(entity, parsed) == name
 
 
 # --- A user's model file ------------------------------------------------------------------------------------------
@@ -356,7 +357,7 @@ def test_a_model_file_adds_a_type_its_aspects_and_their_relationships(tmp_path: 
         ("Measures", ("sources", "*"), None),
     ]
     assert info.edges[1].details == {"createdOn": ("feeds", "*", "at")}
-    assert [field.name for field in sensor.projection["sensorInfo"]] == ["unitOfMeasure"]
+    assert [field.name for field in sensor.projected("sensorInfo")] == ["unitOfMeasure"]
     assert model.aspects["sensorReading"].timeseries
     assert {"FedBy", "Measures"} <= set(model.lineage_types)
     assert "Feeds" not in model.lineage_types

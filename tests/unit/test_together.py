@@ -97,9 +97,12 @@ async def test_one_that_would_wait_lets_others_pass() -> None:
             await asyncio.sleep(0)
         await store.write(names, "me")
 
-    await asyncio.gather(later(0, "a"), later(9, "a", "b"), later(18, "c"), later(27, "b", "d"))
+    passing = [f"c{n}" for n in range(WRITERS - 1)]
+    others = (later(18 + 9 * n, name) for n, name in enumerate(passing))
 
-    assert store.transactions == [["a"], ["c"], ["a", "b", "b", "d"]]
+    await asyncio.gather(later(0, "a"), later(9, "a", "b"), *others, later(90, "b", "d"))
+
+    assert store.transactions == [["a"], *([name] for name in passing), ["a", "b", "b", "d"]]
     assert store.most == WRITERS
 
 

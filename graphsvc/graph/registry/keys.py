@@ -1,6 +1,5 @@
 """What a URN says by itself, by the key fields of its entity type."""
 
-from collections.abc import Mapping
 from urllib.parse import unquote
 
 from graphsvc.graph.registry.spec import EntitySpec
@@ -24,6 +23,8 @@ def _decoded(part: str) -> str:
     return part if part.startswith(PREFIX) else unquote(part)
 
 
-def name_in(key: Mapping[str, str], entity: EntitySpec) -> str:
-    """The readable part of a key aspect: a dataset's name, a job's id."""
-    return key[entity.key_fields[entity.name_part]]
+def key_name(entity: EntitySpec, urn: Urn) -> str:
+    """The readable part of a URN's key: a dataset's name, a job's id."""
+    if "%" in urn.text or len(entity.key_fields) == 1:
+        return key_value(entity, urn)[entity.key_fields[entity.name_part]]
+    return urn.parts[entity.name_part]

@@ -230,7 +230,7 @@ def _name_part(key_fields: tuple[str, ...]) -> int:
 
 def _projection(
     order: tuple[str, ...], aspects: Mapping[str, AspectSpec], naming: tuple[str, tuple[Path, ...]] | None
-) -> Mapping[str, tuple[FieldSpec, ...]]:
+) -> Mapping[str, Mapping[str, tuple[FieldSpec, ...]]]:
     """
     Which fields of which aspect become properties of the node.
 
@@ -239,7 +239,7 @@ def _projection(
     graph as edges and is not repeated as lists of URNs.
     """
     taken: dict[str, str] = {}
-    projection: dict[str, tuple[FieldSpec, ...]] = {}
+    projection: dict[str, Mapping[str, tuple[FieldSpec, ...]]] = {}
     for aspect in order:
         fields: dict[str, FieldSpec] = {}
         spec = aspects[aspect]
@@ -250,7 +250,10 @@ def _projection(
                 continue
             if taken.setdefault(field.name, aspect) == aspect:
                 fields.setdefault(field.name, field)
-        projection[aspect] = tuple(fields.values())
+        by_head: dict[str, tuple[FieldSpec, ...]] = {}
+        for field in fields.values():
+            by_head[field.path[0]] = (*by_head.get(field.path[0], ()), field)
+        projection[aspect] = MappingProxyType(by_head)
     return MappingProxyType(projection)
 
 

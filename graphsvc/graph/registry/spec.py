@@ -1,6 +1,6 @@
 """What the metadata model says, as frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,7 @@ class EntitySpec:
         name_part: Index of the URN part that names the entity when no aspect does.
         aspects: Aspects allowed on it, the key aspect included.
         naming: Aspect and paths that name it; None where only the URN does.
-        projection: Aspect -> fields which become properties of the node.
+        projection: Aspect -> first part of a path -> the fields under it which become properties of the node.
     """
 
     name: str
@@ -98,7 +98,11 @@ class EntitySpec:
     name_part: int
     aspects: frozenset[str]
     naming: tuple[str, tuple[Path, ...]] | None
-    projection: Mapping[str, tuple[FieldSpec, ...]]
+    projection: Mapping[str, Mapping[str, tuple[FieldSpec, ...]]]
+
+    def projected(self, aspect: str) -> Iterator[FieldSpec]:
+        """The fields of an aspect which become properties of the node."""
+        return (field for fields in self.projection.get(aspect, {}).values() for field in fields)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
