@@ -396,6 +396,12 @@ class Search:
 
     async def _listed(self, source: Mapping[str, Any], asked: _Asked) -> _Found:
         """The same in another order, or of everything: part by part, as a page may cost far less than a total."""
+        if source["texts"] and asked.sort is None and (asked.total or asked.facets):
+            found = await self._ranked(source, asked, "", ())  # filters give no score: the order is that of the URNs
+            if found.total <= self._most:
+                return found
+            ranges = {**source, "texts": [], "prefixes": source["types"] or ["urn:li:"]}
+            return found._replace(rows=await self._walk(ranges, "", asked.start, asked.count))
         rows, total, facets = await asyncio.gather(
             self._rows(source, asked),
             self._total(source, wanted=asked.total),

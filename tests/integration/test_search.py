@@ -125,18 +125,24 @@ async def test_filters_totals_and_facets_are_those_of_brute_force(
     assert len(hits) == len(wanted) == total
     assert (total, partial) == await search.total(query)
     assert not partial
+    assert text != "*" or [hit.urn for hit in hits] == sorted(hit.urn for hit in hits)
     assert facets == await search.facets(query, FACETS, EVERYTHING)
     assert {name: dict(counts) for name, counts in facets.items()} == brute_facets(wanted)
     for counts in facets.values():
         assert [c.number for c in counts] == sorted((c.number for c in counts), reverse=True)
 
 
-@pytest.mark.parametrize("text", ["*", "orders"])
+@pytest.mark.parametrize(("text", "filters"), [("*", ()), ("orders", ()), ("*", FILTERS[0][0])])
 async def test_counting_stops_at_the_limit_and_says_so(
-    search: Search, reader: Reader, registry: Registry, catalogue: list[Table], text: str
+    search: Search,
+    reader: Reader,
+    registry: Registry,
+    catalogue: list[Table],
+    text: str,
+    filters: tuple[tuple[Filter, ...], ...],
 ) -> None:
     """A page is the same; the total is the limit, and facets count no more than that."""
-    query = SearchQuery(text, DATASETS)
+    query = SearchQuery(text, DATASETS, filters)
     every = await search.answer(query, 0, 5, total=True)
     exact, bounded = (Search(reader, registry, most) for most in (every.total, every.total - 1))
 
@@ -144,7 +150,11 @@ async def test_counting_stops_at_the_limit_and_says_so(
     hits, total, facets, partial = await bounded.answer(query, 0, 5, total=True, facets=["origin"], limit=EVERYTHING)
 
     assert every.total > 5 < len(catalogue)
-    assert [hit.urn for hit in hits] == [hit.urn for hit in every.hits]
+    assert (
+        [hit.urn for hit in hits]
+        == [hit.urn for hit in every.hits]
+        == [hit.urn for hit in await search.page(query, 0, 5)]
+    )
     assert (total, partial) == (every.total - 1, True) == await bounded.total(query)
     assert sum(count.number for count in facets["origin"]) <= every.total
     everywhere = await bounded.facets(query, ["origin"], EVERYTHING, all_of_them=True)
