@@ -34,6 +34,7 @@ from graphsvc.graph.budget import Written
 from graphsvc.graph.driver import open_driver
 from graphsvc.graph.migrate import migrate
 from graphsvc.graph.reader import Reader
+from graphsvc.graph.referrers import Referrers
 from graphsvc.graph.registry import load_registry
 from graphsvc.graph.schemas import GraphSchemas
 from graphsvc.graph.traces import Traces
@@ -41,6 +42,7 @@ from graphsvc.http import GzipBodies, LengthGuard, TokenGuard, error_answer
 from graphsvc.ingest import rest as writing
 from graphsvc.ingest import schema_registry, trace
 from graphsvc.ingest.kafka import check_settings
+from graphsvc.ingest.references import References
 from graphsvc.ingest.service import IngestService
 from graphsvc.jobs import Journaling, Streams
 
@@ -99,8 +101,9 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     queue = parts.streams.queue if parts.streams else None
     schemas = GraphSchemas(parts.driver, settings.neo4j.database)
     traces = Traces(parts.driver, settings.neo4j.database)
+    references = References(parts.service, Referrers(parts.driver, settings.neo4j.database), registry)
     for router in (
-        writing.build_router(parts.service, registry, queue),
+        writing.build_router(parts.service, registry, queue, references),
         trace.build_router(traces, registry, parts.streams.progress if parts.streams else None),
         schema_registry.build_router(schemas),
     ):

@@ -127,7 +127,8 @@ class Schemas:
             here = (*path, field["name"])
             for kind in KEPT:
                 for relative, annotation in spread(field.get(kind)):
-                    found.setdefault((kind, "/".join((*here, *relative))), annotation)
+                    said = {**annotation, "optional": "null" in field["type"]} if not relative else annotation
+                    found.setdefault((kind, "/".join((*here, *relative))), said)
             self._descend(field["type"], field["__namespace__"], here, within, found)
 
     def _descend(
@@ -204,6 +205,8 @@ def spread(annotation: Json | None) -> Iterator[tuple[tuple[str, ...], Json]]:
 def kept(kind: str, path: str, annotation: Json) -> Json:
     entry: Json = {"path": path}
     entry.update({key: annotation[key] for key in KEPT[kind] if annotation.get(key) is not None})
+    if kind == "Relationship" and annotation.get("optional"):
+        entry["optional"] = True
     if kind == "Relationship" and entry.get("isLineage"):
         entry.setdefault("isUpstream", True)
     return entry

@@ -116,6 +116,7 @@ class Planner:
             current = state.aspects.get(change.aspect)
             live = None if current is None or current.deleted else current
             if change.change_type == "DELETE":
+                _check_expectations(change, state, live, same=False)
                 return self._delete_aspect(change, state, live)
             same = live is not None and live.value == change.text
             _check_expectations(change, state, live, same=same)

@@ -13,9 +13,11 @@ from graphsvc.http import JSONAnswer, action_route, error_answer, json_body
 from graphsvc.ingest.changes import Answer, Applied
 from graphsvc.ingest.proposal import PROPOSAL, Proposal
 from graphsvc.ingest.queue import Queue, Queued
+from graphsvc.ingest.references import References
 from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import Item, decode_proposal, proposals_of_entity
 from graphsvc.ingest.trace_ids import new_trace, trace_item, traceparent
+from graphsvc.urn import parse_urn
 
 FAILURES_IN_MESSAGE = 20
 _ORDERS = "urn:li:dataset:(urn:li:dataPlatform:hive,sales.orders,PROD)"
@@ -77,7 +79,7 @@ class IngestAnswer(BaseModel):
     items: list[ItemAnswer]
 
 
-def build_router(service: IngestService, registry: Registry, queue: Queue | None) -> APIRouter:
+def build_router(service: IngestService, registry: Registry, queue: Queue | None, references: References) -> APIRouter:
     """
     All writing endpoints.
 
@@ -85,15 +87,17 @@ def build_router(service: IngestService, registry: Registry, queue: Queue | None
         service: Applies proposals.
         registry: The model.
         queue: Takes asynchronous proposals; without it they are applied at once.
+        references: Takes entities out of what refers to them.
     """
     router = APIRouter()
-    doors = Doors(service, registry, queue)
+    doors = Doors(service, registry, queue, references)
     for path, action, endpoint in (
         ("/aspects", "ingestProposal", doors.ingest_proposal),
         ("/aspects", "ingestProposalBatch", doors.ingest_proposal_batch),
         ("/entities", "ingest", doors.ingest_entity),
         ("/entities", "ingestBatch", doors.ingest_entities),
         ("/entities", "delete", doors.delete_entity),
+        ("/entities", "deleteReferences", doors.delete_references),
     ):
         for spelling in (path, f"{path}/"):  # `datahub put` writes `/aspects/?action=…`
             router.add_api_route(
@@ -128,10 +132,11 @@ def build_router(service: IngestService, registry: Registry, queue: Queue | None
 class Doors:
     """The endpoints, each: decode, call, encode."""
 
-    def __init__(self, service: IngestService, registry: Registry, queue: Queue | None) -> None:
+    def __init__(self, service: IngestService, registry: Registry, queue: Queue | None, references: References) -> None:
         self._service = service
         self._registry = registry
         self._queue = queue
+        self._references = references
 
     async def ingest_proposal(self, request: Request) -> Response:
         """
@@ -160,6 +165,7 @@ class Doors:
         Apply an MCE snapshot: `{"entity": {"value": {"com.linkedin…DatasetSnapshot": {…}}}}`.
 
         With `action=ingestBatch` the body is `{"entities": [{"value": …}]}`; with `action=delete` it is `{"urn": …}`.
+        `action=deleteReferences` leaves the entity and takes it out of what refers to it: `{"urn": …, "dryRun": …}`.
         """
         body = _object(await json_body(request))
         items = proposals_of_entity(body.get("entity"), body.get("systemMetadata"), self._registry)
@@ -186,6 +192,21 @@ class Doors:
         if isinstance(answer, GraphsvcError):
             return error_answer(answer)
         return JSONAnswer({"value": {"urn": answer.urn, "rows": int(answer.changed), "timeseriesRows": 0}})
+
+    async def delete_references(self, request: Request) -> Response:
+        """
+        Take an entity out of all aspects that refer to it: `{"urn": …, "dryRun": false}`; the entity itself stays.
+
+        The answer says how many aspects refer to it, and names ten of them.
+        """
+        body = _object(await json_body(request))
+        given: Any = body.get("urn")
+        urn = parse_urn(given).text
+        total, some = await self._references.find(urn)
+        if body.get("dryRun") is not True:
+            total = await self._references.remove(urn)
+        related = [{"relationship": r.relationship, "entity": r.urn, "aspect": r.aspect} for r in some]
+        return JSONAnswer({"value": {"total": total, "relatedAspects": related}})
 
     async def ingest(self, request: Request) -> Response:
         """

@@ -60,3 +60,21 @@ def test_deletions_soft_and_hard(put, datahub, cypher):
     assert (removed, before, after) == (True, True, False)
     assert got.returncode == 1
     assert f"urn {ORDERS} not found" in got.stderr
+
+
+def test_a_tag_that_is_deleted_for_good_leaves_nothing_behind(put, datahub, cypher):
+    """`delete --hard` of a tag takes it off the tables; `delete references` does that alone, and lists them before."""
+    tags = [f"urn:li:tag:{name}" for name in ("pii", "old")]
+    put("globalTags", {"tags": [{"tag": tag} for tag in tags]})
+
+    hard = datahub.cli("delete", "--urn", tags[0], "--hard", "--force")
+    left = cypher(f"MATCH (d:Dataset {{urn: '{ORDERS}'}}) RETURN d.tags")
+    dry = datahub.cli("delete", "references", "--urn", tags[1], "--dry-run")
+    still = cypher(f"MATCH (d:Dataset {{urn: '{ORDERS}'}})-[:TaggedWith]->(t) RETURN collect(t.urn)")
+    alone = datahub.cli("delete", "references", "--urn", tags[1], "--force")
+
+    assert (hard.returncode, dry.returncode, alone.returncode) == (0, 0, 0), hard.stderr + dry.stderr + alone.stderr
+    assert left == still == [tags[1]]
+    assert "Found 1 references" in dry.stdout
+    assert ORDERS in dry.stdout
+    assert cypher("MATCH (t:Tag) RETURN count(t)") == 0

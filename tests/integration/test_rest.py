@@ -533,6 +533,7 @@ def test_a_wrong_method_is_405(door: httpx.Client, method: str, path: str, allow
 
 @pytest.mark.parametrize("path", ["/ingest", "/aspects?action=ingestProposal", "/aspects?action=ingestProposalBatch",
                                   "/entities?action=ingest", "/entities?action=ingestBatch", "/entities?action=delete",
+                                  "/entities?action=deleteReferences",
                                   "/aspects?action=getTimeseriesAspectValues",
                                   "/openapi/v3/entity/dataset/batchGet"])  # fmt: skip
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])

@@ -42,6 +42,7 @@ INGEST_IO = {
         "rest",
         "together",
         "apart",
+        "references",
         "kafka",
         "changelog",
         "publisher",
@@ -70,6 +71,7 @@ IO_MODULES = INGEST_IO | {
         "journal",
         "search",
         "traces",
+        "referrers",
         "walks",
         "past",
     )

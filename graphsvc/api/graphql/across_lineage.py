@@ -17,6 +17,7 @@ from graphsvc.api.filters import DEGREE, FAR, Criterion, OrFilters, facts_of, fa
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of
 from graphsvc.api.graphql.names import EntityType, enum_name
+from graphsvc.api.graphql.search import view_of
 from graphsvc.api.graphql.search_types import (
     AndFilterInput,
     Facet,
@@ -30,6 +31,7 @@ from graphsvc.api.graphql.search_types import (
     SortOrder,
     facet_table,
 )
+from graphsvc.api.graphql.view_filters import ViewFilters, both_groups
 from graphsvc.api.graphql.views import Long, described, shown
 from graphsvc.api.impact import names_of_type
 from graphsvc.errors import BadRequest
@@ -89,7 +91,7 @@ class LineageFlags:
 
 @strawberry.input(description="Whose lineage to search, how far, and for what.")
 class SearchAcrossLineageInput:
-    """As DataHub's; `viewUrn` is accepted and ignored."""
+    """As DataHub's."""
 
     direction: LineageDirection
     urn: str | None = None
@@ -109,7 +111,7 @@ class SearchAcrossLineageInput:
 
 @strawberry.input(description="The same, page after page.")
 class ScrollAcrossLineageInput:
-    """As DataHub's; `keepAlive` means nothing here: a scroll id does not age."""
+    """As DataHub's, and `viewUrn`; `keepAlive` means nothing here: a scroll id does not age."""
 
     direction: LineageDirection
     urn: str | None = None
@@ -123,6 +125,7 @@ class ScrollAcrossLineageInput:
     end_time_millis: Long | None = None
     search_flags: SearchFlags | None = None
     lineage_flags: LineageFlags | None = None
+    view_urn: str | None = None
 
 
 @described
@@ -276,7 +279,7 @@ async def search_across_lineage(
 
     Raises:
         BadUrn: `urn` is none.
-        BadRequest: A filter or a page that makes no sense.
+        BadRequest: A filter, a view or a page that makes no sense.
         TooLarge: The page passes the settings' limit.
     """
     start, count = info.context.page(input.start, input.count)
@@ -303,7 +306,7 @@ async def scroll_across_lineage(
 
     Raises:
         BadUrn: `urn` is none.
-        BadRequest: A filter, a page or a scroll id that makes no sense.
+        BadRequest: A filter, a view, a page or a scroll id that makes no sense.
         TooLarge: The page passes the settings' limit.
     """
     _, count = info.context.page(0, input.count)
@@ -332,7 +335,7 @@ async def _find(
         raise BadRequest("urn is missing: whose lineage?")
     parse_urn(asked.urn)
     flags = asked.search_flags or SearchFlags()
-    filters = _filters(asked, more)
+    filters = _filters(asked, more, await view_of(info, asked.view_urn) or ViewFilters())
     limits = info.context.settings
     hops = farthest(filters, limits.max_hops)
     ignored = [(group.entity_type.value, frozenset(group.platforms or ())) for group in _ignored(asked)]
@@ -380,12 +383,17 @@ async def _find(
     )
 
 
-def _filters(asked: SearchAcrossLineageInput | ScrollAcrossLineageInput, more: list[AndFilterInput]) -> OrFilters:
-    """All that must hold: the groups of `orFilters`, each with the types and the older `filters`."""
+def _filters(
+    asked: SearchAcrossLineageInput | ScrollAcrossLineageInput, more: list[AndFilterInput], view: ViewFilters
+) -> OrFilters:
+    """All that must hold: the groups of `orFilters` and of the view, each with the types and the older `filters`."""
     always = [criterion for group in more for criterion in criteria_of([group])[0]]
     if asked.types:
         always.append(Criterion("_entityType", tuple(member.value for member in asked.types)))
-    groups = criteria_of(asked.or_filters or [])
+    if view.types is not None:
+        always.append(Criterion("_entityType", view.types))
+    of_view = [[Criterion(*condition) for condition in group] for group in view.groups]
+    groups = both_groups(criteria_of(asked.or_filters or []), of_view)
     return [[*group, *always] for group in groups] or ([always] if always else [])
 
 

@@ -6,7 +6,7 @@ from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, referred
 from graphsvc.api.graphql.names import EntityType
 from graphsvc.api.graphql.placement import BrowsePath, split
-from graphsvc.api.graphql.search import search_query
+from graphsvc.api.graphql.search import search_query, view_of
 from graphsvc.api.graphql.search_types import AndFilterInput, SearchFlags
 from graphsvc.api.graphql.views import Long, described, texts
 from graphsvc.errors import BadRequest
@@ -68,11 +68,10 @@ class BrowseResultsV2:
 
 async def browse_v2(info: Info, input: BrowseV2Input) -> BrowseResultsV2 | None:  # noqa: A002  DataHub's name
     """The paths of entities are those of `browsePathV2`."""
-    if input.view_urn:
-        raise BadRequest("viewUrn is not supported; give the view's filters as orFilters")
+    view = await view_of(info, input.view_urn)
     first, size = info.context.page(input.start, input.count)
     types = input.types or (None if input.type is None else [input.type])
-    wanted = search_query(info, input.query or "*", types, None, input.or_filters, input.search_flags)
+    wanted = search_query(info, input.query or "*", types, None, input.or_filters, input.search_flags, view=view)
     finder = Search(info.context.reader, info.context.registry)
     total, entities, groups = await finder.groups(wanted, tuple(input.path or ()), first, size)
     return BrowseResultsV2(

@@ -10,7 +10,8 @@ import strawberry
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import class_of, entity_of
 from graphsvc.api.graphql.names import EntityType, entity_type_of
-from graphsvc.api.graphql.search import search_query
+from graphsvc.api.graphql.policies import list_policies
+from graphsvc.api.graphql.search import search_query, view_of
 from graphsvc.api.graphql.search_types import FacetFilterInput
 from graphsvc.api.graphql.views import WRITTEN, Long, described
 from graphsvc.graph.search import TYPE, Filter, Search, SearchQuery, Sort
@@ -123,6 +124,9 @@ def list_queries() -> Mapping[str, Any]:
     queries = _List("listQueries", "query", "queries", "", "")
     sources = _List("listIngestionSources", "dataHubIngestionSource", "ingestionSources", "", "")
     fields["listDomains"] = _query(domains, ListDomainsInput, _under)
+    fields["listPolicies"] = strawberry.field(
+        resolver=list_policies, description="Access policies, by name; graphsvc itself lets nobody in by them."
+    )
     fields["listQueries"] = _query(queries, ListQueriesInput, _of_dataset)
     fields["listIngestionSources"] = _query(sources, ListIngestionSourcesInput, _given)
     return fields
@@ -130,7 +134,9 @@ def list_queries() -> Mapping[str, Any]:
 
 async def get_entity_counts(info: Info, input: EntityCountInput | None = None) -> EntityCountResults:  # noqa: A002
     """Those that are neither removed nor merely pointed to."""
-    wanted = search_query(info, "*", None if input is None else input.types, None, None, None)
+    asked = input or EntityCountInput()
+    view = await view_of(info, asked.view_urn)
+    wanted = search_query(info, "*", asked.types, None, None, None, view=view)
     finder = Search(info.context.reader, info.context.registry)
     counts = (await finder.facets(wanted, [TYPE], MAX_TYPES, all_of_them=True))[TYPE]
     return EntityCountResults(

@@ -26,10 +26,11 @@ from graphsvc.api.graphql.search_types import (
     SortOrder,
     facet_table,
 )
+from graphsvc.api.graphql.view_filters import ViewFilters, both_groups, both_types, view_filters
 from graphsvc.api.graphql.views import described
 from graphsvc.errors import BadRequest
 from graphsvc.graph.search import FACETS, MOST_COUNTED, TYPE, Count, Cursor, Filter, Hit, Search, SearchQuery, Sort
-from graphsvc.urn import urn_type
+from graphsvc.urn import parse_urn, urn_type
 
 MAX_SCROLL = 10_000  # DataHub's client scrolls by up to 5,000
 FACET_VALUES = 20
@@ -228,8 +229,10 @@ async def search_across_entities(
     input: SearchAcrossEntitiesInput,  # noqa: A002
 ) -> SearchResults | None:
     """One page."""
-    _no_view(input.view_urn)
-    wanted = search_query(info, input.query, input.types, input.filters, input.or_filters, input.search_flags)
+    view = await view_of(info, input.view_urn)
+    wanted = search_query(
+        info, input.query, input.types, input.filters, input.or_filters, input.search_flags, view=view
+    )
     return await _page(info, wanted, input.start, input.count, input.search_flags, _sort(input.sort_input))
 
 
@@ -238,8 +241,8 @@ async def scroll_across_entities(
     input: ScrollAcrossEntitiesInput,  # noqa: A002
 ) -> ScrollResults | None:
     """The next page; what is written meanwhile neither moves nor repeats what was answered."""
-    _no_view(input.view_urn)
-    wanted = search_query(info, input.query, input.types, None, input.or_filters, input.search_flags)
+    view = await view_of(info, input.view_urn)
+    wanted = search_query(info, input.query, input.types, None, input.or_filters, input.search_flags, view=view)
     count = DEFAULT_COUNT if input.count is None else input.count
     if not 0 <= count <= MAX_SCROLL:
         raise BadRequest(f"count is {count}; a page of a scroll has from 0 to {MAX_SCROLL}")
@@ -266,8 +269,8 @@ async def aggregate_across_entities(
     input: AggregateAcrossEntitiesInput,  # noqa: A002
 ) -> AggregateResults | None:
     """Facets of everything that matches."""
-    _no_view(input.view_urn)
-    wanted = search_query(info, input.query, input.types, None, input.or_filters, input.search_flags)
+    view = await view_of(info, input.view_urn)
+    wanted = search_query(info, input.query, input.types, None, input.or_filters, input.search_flags, view=view)
     names = list(dict.fromkeys(name for name in input.facets or () if name)) or FACETS
     found = await _search(info).answer(wanted, 0, 0, facets=names, limit=_limit(names, input.search_flags))
     return AggregateResults(facets=await _described(info, found.facets))
@@ -285,8 +288,8 @@ async def auto_complete_for_multiple(
     input: AutoCompleteMultipleInput,  # noqa: A002
 ) -> AutoCompleteMultipleResults | None:
     """Names of some types, or of all."""
-    _no_view(input.view_urn)
-    hits = await _completed(info, input.query, input.types, input.filters, input.or_filters, input.limit)
+    view = await view_of(info, input.view_urn)
+    hits = await _completed(info, input.query, input.types, input.filters, input.or_filters, input.limit, view)
     grouped: dict[str, list[Hit]] = {}
     for hit in hits:
         grouped.setdefault(urn_type(hit.urn), []).append(hit)
@@ -298,10 +301,10 @@ async def auto_complete_for_multiple(
 
 
 async def _completed(  # noqa: PLR0913, PLR0917
-    info: Info, text: str, types: Any, filters: Any, or_filters: Any, limit: int | None
+    info: Info, text: str, types: Any, filters: Any, or_filters: Any, limit: int | None, view: ViewFilters | None = None
 ) -> list[Hit]:
     _, count = info.context.page(0, limit)
-    wanted = search_query(info, text, types, filters, or_filters, None, completing=True)
+    wanted = search_query(info, text, types, filters, or_filters, None, completing=True, view=view)
     return await _search(info).page(wanted, 0, count)
 
 
@@ -370,16 +373,23 @@ def search_query(  # noqa: PLR0913, PLR0917
     flags: SearchFlags | None,
     *,
     completing: bool = False,
+    view: ViewFilters | None = None,
 ) -> SearchQuery:
-    """What a search asks for, from DataHub's inputs; `filters` hold beside every group of `or_filters`."""
+    """
+    What a search asks for, from DataHub's inputs; `filters` hold beside every group of `or_filters`.
+
+    Raises:
+        BadRequest: The filters and those of the view are too many together.
+    """
+    of_view = view or ViewFilters()
     groups = [[_filter(f) for f in group.and_ or ()] for group in or_filters or ()]
     common = [_filter(f) for f in filters or ()]
     if common:
         groups = [[*common, *group] for group in groups or [[]]]
     return SearchQuery(
         text=text,
-        types=_types(info, types),
-        filters=tuple(map(tuple, groups)),
+        types=both_types(_types(info, types), of_view.types),
+        filters=tuple(both_groups(groups, of_view.groups)),
         removed=bool(flags and flags.include_soft_deleted),
         completing=completing,
     )
@@ -422,9 +432,22 @@ def _cursor(text: str | None) -> Cursor | None:
     return Cursor(urn, value)
 
 
-def _no_view(urn: str | None) -> None:
-    if urn:
-        raise BadRequest("viewUrn is not supported; give the view's filters as orFilters")
+async def view_of(info: Info, urn: str | None) -> ViewFilters | None:
+    """
+    The filters of a view as it stands now; None where none is asked for.
+
+    Raises:
+        BadUrn: `urn` is none.
+        BadRequest: It is no view's, there is no such view, or its definition makes no sense.
+    """
+    if not urn:
+        return None
+    if parse_urn(urn).entity_type != "dataHubView":
+        raise BadRequest(f"viewUrn: {urn} is no dataHubView")
+    value = await info.context.loaders.value(urn, "dataHubViewInfo")
+    if value is None:
+        raise BadRequest(f"viewUrn: there is no view {urn}")
+    return view_filters(value.get("definition"))
 
 
 def _search(info: Info) -> Search:

@@ -42,6 +42,7 @@ from graphsvc.api.graphql.placement import (
 )
 from graphsvc.api.graphql.quality import (
     HasAssertions,
+    HasHealth,
     HasIncidents,
     HasRunEvents,
     IncidentSource,
@@ -66,7 +67,7 @@ from graphsvc.api.graphql.structured import (
     definition,
     entity_type_info,
 )
-from graphsvc.api.graphql.usage import HasUsage
+from graphsvc.api.graphql.usage import HasChartUsage, HasDashboardUsage, HasUsage
 from graphsvc.api.graphql.views import AuditStamp, described, records, shown, stamp, text, texts, view
 from graphsvc.graph.registry import load_registry
 from graphsvc.urn import parse_urn
@@ -94,6 +95,8 @@ SHARED: dict[str, type[Entity]] = {
     "incidentsSummary": HasIncidents,
     "dataJobInputOutput": HasInputOutput,
     "datasetUsageStatistics": HasUsage,
+    "dashboardUsageStatistics": HasDashboardUsage,
+    "chartUsageStatistics": HasChartUsage,
     "assertionRunEvent": HasRunEvents,
     "dataProcessInstanceRunEvent": HasState,
 }
@@ -216,7 +219,7 @@ async def _parent_nodes(info: Info, urn: str, aspect: str) -> ParentNodesResult:
 
 
 @_entity("dataset")
-class Dataset(HasAssertions):
+class Dataset(HasAssertions, HasHealth):
     """A table, a view, a topic, a collection: any set of data."""
 
     properties: p.DatasetProperties | None = _view("datasetProperties", p.DatasetProperties, "What the platform says.")
@@ -271,7 +274,7 @@ class Dataset(HasAssertions):
 
 
 @_entity("dataJob")
-class DataJob(HasRuns):
+class DataJob(HasRuns, HasHealth):
     """A task that reads and writes data."""
 
     properties: p.DataJobProperties | None = _view("dataJobInfo", p.DataJobProperties, "What the orchestrator says.")
@@ -289,7 +292,7 @@ class DataJob(HasRuns):
 
 
 @_entity("dataFlow")
-class DataFlow(HasRuns):
+class DataFlow(HasRuns, HasHealth):
     """A pipeline of jobs."""
 
     properties: p.DataFlowProperties | None = _view("dataFlowInfo", p.DataFlowProperties, "What the orchestrator says.")
@@ -327,7 +330,7 @@ class DataProcessInstance(Entity):
 
 
 @_entity("chart")
-class Chart(Entity):
+class Chart(HasHealth):
     """A chart of a BI tool."""
 
     properties: p.ChartProperties | None = _view("chartInfo", p.ChartProperties, "What the tool says.")
@@ -344,7 +347,7 @@ class Chart(Entity):
 
 
 @_entity("dashboard")
-class Dashboard(Entity):
+class Dashboard(HasHealth):
     """A dashboard of a BI tool."""
 
     properties: p.DashboardProperties | None = _view("dashboardInfo", p.DashboardProperties, "What the tool says.")

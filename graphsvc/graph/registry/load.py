@@ -157,6 +157,7 @@ def _edge(raw: Mapping[str, Any], mirrors: Mapping[str, str]) -> EdgeSpec:
         upstream=upstream,
         mirror=mirror,
         details=MappingProxyType({key: _parts(raw[key]) for key in DETAILS if raw.get(key)}),
+        optional=bool(raw.get("optional")),
     )
 
 

@@ -20,6 +20,7 @@ class EdgeSpec:
         upstream: Whether the far end is the upstream; means something only for lineage.
         mirror: Type of the reversed edge that lineage walks use, when `lineage` and not `upstream`.
         details: Edge property -> its path: createdOn, createdActor, updatedOn, updatedActor, properties, via.
+        optional: Whether what holds the target may do without it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class EdgeSpec:
     upstream: bool = True
     mirror: str | None = None
     details: Mapping[str, Path] = None  # type: ignore[assignment]  # always set by the loader
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
