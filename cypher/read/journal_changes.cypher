@@ -1,12 +1,12 @@
-// Changes of the journal in full.
+// Chunks of the journal in full.
 //
-// after    the number before the first one
-// until    the number of the last one
-// returns  one row: changes, a list of their properties
+// after    a number
+// until    the number of the last change of the last chunk
+// returns  one row: chunks, a list of the properties of those that end behind `after`, and not behind `until`
 // index    change_number (unique)
 //
 // :param after => 0
 // :param until => 500
 MATCH (c:Change)
 WHERE c.number > $after AND c.number <= $until
-RETURN collect(properties(c)) AS changes
+RETURN collect(properties(c)) AS chunks

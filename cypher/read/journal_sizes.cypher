@@ -1,14 +1,15 @@
-// Which changes of a range the journal has, and how large they are.
+// The journal's next chunks, and how much is in them.
 //
-// after    the number before the range
-// until    the last number of the range
-// returns  one row: sizes, a list of [number, bytes, at] in order; at in milliseconds
-// index    change_number (unique)
+// after    a number; chunks that end behind it
+// limit    chunks at most
+// returns  one row: sizes, a list of [number of the last change, count, bytes, at] in order; at in milliseconds
+// index    change_number (unique) gives the order
 //
 // :param after => 0
-// :param until => 500
+// :param limit => 100
 MATCH (c:Change)
-WHERE c.number > $after AND c.number <= $until
+WHERE c.number > $after
 WITH c
 ORDER BY c.number
-RETURN collect([c.number, c.bytes, c.at]) AS sizes
+LIMIT $limit
+RETURN collect([c.number, c.count, c.bytes, c.at]) AS sizes

@@ -1,10 +1,10 @@
-// Records of the outbox in full.
+// Chunks of the outbox in full.
 //
 // ids      [id]
-// returns  one row: records, a list of their properties
+// returns  one row: chunks, a list of their properties
 // index    outbox_id (unique)
 //
-// :param ids => ["1-a-0"]
+// :param ids => ["1-a"]
 UNWIND $ids AS id
 MATCH (o:Outbox {id: id})
-RETURN collect(properties(o)) AS records
+RETURN collect(properties(o)) AS chunks

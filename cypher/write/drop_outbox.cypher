@@ -1,4 +1,4 @@
-// Take published records out of the outbox.
+// Take published chunks out of the outbox.
 //
 // ids      [id]
 // returns  nothing; the caller reads the counters

@@ -1,10 +1,11 @@
-// Put records into the outbox, from which the relay publishes them.
+// Put records into the outbox, from which the relay publishes them: many to a node, since a node each costs more than
+// the write that it announces.
 //
-// rows     [properties of an Outbox node]: id, order, bytes, topic, key, and what the record says
+// rows     [{id, order, kind, count, bytes, at, records}] (graph/records.py); records is JSON text
 // returns  nothing; the caller reads the counters
 // index    none needed: only CREATE
 //
-// :param rows => [{id: "1-a-0", order: 1, bytes: 2, kind: "versioned", urn: "urn:li:tag:a", aspect: "status", value: "{}"}]
+// :param rows => [{id: "1-a", order: 1, kind: "changes", count: 1, bytes: 2, at: 1, records: "[{}]"}]
 UNWIND $rows AS row
 CREATE (o:Outbox)
 SET o = row

@@ -1,19 +1,21 @@
 """The journal: changes under numbers without a gap, for subscriptions of a service without Kafka."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from neo4j import AsyncDriver, RoutingControl
 
 from graphsvc.graph.driver import store_errors
 from graphsvc.graph.operations import Row
+from graphsvc.graph.outbox import LOOKED_AT, Outbox
 from graphsvc.graph.queries import query
+from graphsvc.graph.records import records_of
 from graphsvc.graph.writer import Rows
 
-NUMBERED_AT_ONCE = 1_000
-TRIMMED_AT_ONCE = 10_000
-LOOKED_AT = 500  # changes of one page at most
-SIZE = 8 * 1024 * 1024  # bytes of one page, but one change comes in any case
+KINDS = ("changes",)
+TRIMMED_AT_ONCE = 1_000  # chunks
+PAGE = 500  # changes of one page, but one chunk comes in any case
+SIZE = 8 * 1024 * 1024  # bytes of one page, likewise
 
 
 class State(NamedTuple):
@@ -43,6 +45,7 @@ class Journal:
     def __init__(self, driver: AsyncDriver, database: str) -> None:
         self._driver = driver
         self._database = database
+        self._outbox = Outbox(driver, database)
 
     async def state(self) -> State:
         """Where it stands; there is one from the first look on."""
@@ -52,63 +55,63 @@ class Journal:
             found = await self._one("read/journal")
         return State(found["journal"], found["last"], found["trimmed"])
 
-    async def number(self) -> int:
+    async def number(self) -> bool:
         """
         Give numbers to the oldest changes of the outbox, those of one URN in their order.
 
         Returns:
-            How many had been waiting, up to `NUMBERED_AT_ONCE`.
+            Whether more may be waiting.
         """
-        seen = await self._waiting(NUMBERED_AT_ONCE)
-        if not seen:
-            return 0
-        # A look takes its time: it may miss a change and yet see the next one of that URN. The second look sees both.
-        ids = in_order(seen, await self._waiting(2 * NUMBERED_AT_ONCE))
-        await self._write("write/number_changes", ids=Rows(ids))
-        return len(seen)
+        waiting = await self._outbox.waiting(KINDS)
+        if waiting:
+            await self._write("write/number_changes", ids=Rows(chunk.id for chunk in waiting))
+        return len(waiting) >= LOOKED_AT
 
     async def page(self, after: int) -> list[Row]:
         """
         The changes behind a number, in order and without a gap; none if the next one is not there.
 
         Returns:
-            Properties of the changes (docs/graph-model.md), `LOOKED_AT` and `SIZE` at most.
+            Records of the changes (docs/graph-model.md) with their `number`, `PAGE` and `SIZE` at most, but a chunk.
         """
-        sizes = (await self._one("read/journal_sizes", after=after, until=after + LOOKED_AT))["sizes"]
-        until, size = after, 0
-        for number, length, _ in sizes:
+        until, changes, size = after, 0, 0
+        for number, count, length, _ in await self._sizes(after, LOOKED_AT):
+            changes += count
             size += length
-            if number != until + 1 or (size > SIZE and until > after):
+            if number - count > until or (until > after and (changes > PAGE or size > SIZE)):
                 break
             until = number
         if until == after:
             return []
-        rows = (await self._one("read/journal_changes", after=after, until=until))["changes"]
-        found = {row["number"]: row for row in rows}
-        return [found[number] for number in range(after + 1, until + 1)] if len(found) == until - after else []
+        chunks = (await self._one("read/journal_changes", after=after, until=until))["chunks"]
+        rows = {
+            number: {**record, "number": number}
+            for chunk in chunks
+            for number, record in enumerate(records_of(chunk), chunk["number"] - chunk["count"] + 1)
+        }
+        wanted = range(after + 1, until + 1)
+        return [rows[number] for number in wanted] if all(number in rows for number in wanted) else []
 
     async def trim(self, keep: int, before: int) -> None:
         """
         Take out the oldest changes, or a part of them if they are many.
 
         Args:
-            keep: So many of the newest stay, if they are young enough.
+            keep: So many of the newest stay, if they are young enough; a chunk of them goes as a whole.
             before: Milliseconds; what is older goes.
         """
         state = await self.state()
-        sizes = (await self._one("read/journal_sizes", after=state.trimmed, until=state.trimmed + TRIMMED_AT_ONCE))[
-            "sizes"
-        ]
-        old = max((number for number, _, at in sizes if at < before), default=0)
-        until = min(max(old, state.last - keep), state.trimmed + TRIMMED_AT_ONCE)
+        until = state.trimmed
+        for number, _, _, at in await self._sizes(state.trimmed, TRIMMED_AT_ONCE):
+            if at >= before and number > state.last - keep:
+                break
+            until = number
         if until > state.trimmed:
             await self._write("write/trim_journal", until=until)
 
-    async def _waiting(self, limit: int) -> list[tuple[str, str, int]]:
-        """Id, URN and order of the oldest changes of the outbox."""
-        return [
-            (name, urn, order) for name, urn, order in (await self._one("read/outbox_changes", limit=limit))["changes"]
-        ]
+    async def _sizes(self, after: int, limit: int) -> list[tuple[int, int, int, int]]:
+        """Number of the last change, count, bytes and time of chunks that end behind a number."""
+        return [tuple(row) for row in (await self._one("read/journal_sizes", after=after, limit=limit))["sizes"]]
 
     async def _one(self, file: str, **parameters: Any) -> Mapping[str, Any]:
         with store_errors():
@@ -120,19 +123,3 @@ class Journal:
     async def _write(self, file: str, **parameters: Any) -> None:
         with store_errors():
             await self._driver.execute_query(query(file), parameters, database_=self._database)
-
-
-def in_order(seen: Sequence[tuple[str, str, int]], again: Sequence[tuple[str, str, int]]) -> list[str]:
-    """
-    Ids of what was seen, with what a second look found before it under the same URN, in order.
-
-    Args:
-        seen: Id, URN and order of changes.
-        again: The same of a second look.
-    """
-    latest: dict[str, int] = {}
-    for _, urn, order in seen:
-        latest[urn] = max(order, latest.get(urn, order))
-    missed = [row for row in again if row[2] < latest.get(row[1], row[2])]
-    found = {name: order for name, _, order in (*seen, *missed)}
-    return sorted(found, key=found.__getitem__)

@@ -138,7 +138,7 @@ class Operations:
         created: Edge type -> new edges.
         updated: Edge type -> rows of `write/update_edges`.
         points: Rows of `write/put_points`.
-        recorded: Rows of `write/record_outbox`: what the change log will say of all this.
+        recorded: Records of the outbox (docs/graph-model.md): what the change log will say of all this.
         loose: URNs that lost an edge, and go if nobody described them and nothing points to them.
     """
 

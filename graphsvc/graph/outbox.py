@@ -1,16 +1,35 @@
 """What waits to be published, how far consumers have come, and which process of several does a thing."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from neo4j import AsyncDriver, RoutingControl
 
 from graphsvc.graph.driver import store_errors
 from graphsvc.graph.operations import Row
 from graphsvc.graph.queries import query
+from graphsvc.graph.records import records_of
 from graphsvc.graph.writer import Rows
 
 FORGOTTEN_AT_ONCE = 10_000
+LOOKED_AT = 100  # chunks that one look into the outbox finds
+ALL_KINDS = ("changes", "letters")
+
+
+class Waiting(NamedTuple):
+    """A chunk of records that waits: its place among the others, and how much is in it."""
+
+    id: str
+    order: int
+    records: int
+    bytes: int
+
+
+class Chunk(NamedTuple):
+    """Records that one transaction wrote, in order (docs/graph-model.md)."""
+
+    id: str
+    records: list[Row]
 
 
 class Outbox:
@@ -24,30 +43,41 @@ class Outbox:
         self._driver = driver
         self._database = database
 
-    async def head(self, records: int, size: int) -> list[Row]:
+    async def head(self, records: int, size: int) -> list[Chunk]:
         """
-        The oldest records, in the order of publishing.
+        The oldest chunks, in the order of publishing.
 
         Args:
-            records: So many at most.
-            size: So many bytes together at most; one record comes in any case.
-
-        Returns:
-            Properties of the records (docs/graph-model.md).
+            records: So many at most, together.
+            size: So many bytes of values at most, together; one chunk comes in any case.
         """
-        ids: list[str] = []
-        for name, length in (await self._one("read/outbox_head", limit=records))["head"]:
-            size -= length
-            if ids and size < 0:
+        taken: list[Waiting] = []
+        for chunk in await self.waiting(ALL_KINDS):
+            records -= chunk.records
+            size -= chunk.bytes
+            if taken and (records < 0 or size < 0):
                 break
-            ids.append(name)
-        if not ids:
+            taken.append(chunk)
+        if not taken:
             return []
-        found = (await self._one("read/outbox_records", ids=ids))["records"]
-        return sorted(found, key=lambda row: int(row["order"]))
+        found = (await self._one("read/outbox_records", ids=[chunk.id for chunk in taken]))["chunks"]
+        by_id = {chunk["id"]: Chunk(chunk["id"], records_of(chunk)) for chunk in found}
+        return [by_id[chunk.id] for chunk in taken if chunk.id in by_id]
+
+    async def waiting(self, kinds: Sequence[str]) -> list[Waiting]:
+        """
+        The oldest chunks of these kinds, `LOOKED_AT` or some more, in order; all that belongs before the last one.
+
+        A look takes its time: it may miss a chunk and yet see the next one of the same URN. A second look sees both.
+        """
+        seen = await self._look(kinds, LOOKED_AT)
+        return in_order(seen, await self._look(kinds, 2 * LOOKED_AT)) if seen else []
+
+    async def _look(self, kinds: Sequence[str], limit: int) -> list[Waiting]:
+        return [Waiting(*row) for row in (await self._one("read/outbox_head", kinds=kinds, limit=limit))["head"]]
 
     async def drop(self, ids: Collection[str]) -> None:
-        """Take published records out."""
+        """Take published chunks out."""
         await self._write("write/drop_outbox", ids=Rows(ids))
 
     async def forget_refusals(self, before: int) -> None:
@@ -82,3 +112,9 @@ class Outbox:
         with store_errors():
             records, _, _ = await self._driver.execute_query(query(file), parameters, database_=self._database)
         return records
+
+
+def in_order(seen: Sequence[Waiting], again: Sequence[Waiting]) -> list[Waiting]:
+    """What a look saw, with what a second look found that belongs before the last of it, in order."""
+    last = max(chunk.order for chunk in seen)
+    return sorted({*seen, *(chunk for chunk in again if chunk.order < last)}, key=lambda chunk: chunk.order)

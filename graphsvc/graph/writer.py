@@ -10,6 +10,7 @@ from neo4j import AsyncTransaction
 from graphsvc.errors import StoreUnavailable
 from graphsvc.graph.operations import Advance, AspectState, EntityState, Locked, NewEdge, Operations, Row
 from graphsvc.graph.queries import query
+from graphsvc.graph.records import chunks
 
 ROWS_PER_QUERY = 10_000
 
@@ -47,9 +48,9 @@ async def advance(tx: AsyncTransaction, group: str, steps: Sequence[Advance]) ->
         raise Fenced(lost)
 
 
-async def record(tx: AsyncTransaction, rows: Sequence[Row]) -> None:
-    """Put records into the outbox (see `write/record_outbox`)."""
-    await _run(tx, query("write/record_outbox"), rows)
+async def record(tx: AsyncTransaction, records: Sequence[Row], kind: str) -> None:
+    """Put records of this transaction into the outbox; `kind` as for `chunks`. One call per kind keeps their order."""
+    await _run(tx, query("write/record_outbox"), chunks(records, kind))
 
 
 async def note_refusals(tx: AsyncTransaction, rows: Sequence[Row]) -> None:
@@ -123,7 +124,6 @@ async def apply(tx: AsyncTransaction, operations: Operations, nodes: Mapping[str
             raise EndIsGone("another writer removed the end of an edge while it was made")
     await _each_type(tx, "write/update_edges", operations.updated)
     await _run(tx, query("write/put_points"), operations.points)
-    await record(tx, operations.recorded)
     await _run(tx, query("write/drop_loose"), sorted(operations.loose), name="urns")
 
 

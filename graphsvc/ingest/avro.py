@@ -12,11 +12,13 @@ import orjson
 
 from graphsvc.errors import SchemaNotFound, Undecodable
 from graphsvc.graph.registry import Registry
+from graphsvc.ingest.avro_log import change_writer
 from graphsvc.ingest.avro_schema import wire_schema
 from graphsvc.ingest.snapshot import Item, decode_proposal, proposals_of_entity, proposals_of_file
 
 PROPOSAL_RECORD = "MetadataChangeProposal"
 EVENT_RECORD = "MetadataChangeEvent"
+CHANGE_RECORD = "MetadataChangeLog"
 # Magic byte 0, then the schema's id.
 FRAME = struct.Struct(">bI")
 _JSON_STARTS = b"{[ \t\r\n"
@@ -116,7 +118,8 @@ class Codec:
             topic: Where it goes.
             record: `MetadataChangeProposal`, `MetadataChangeLog`, `PlatformEvent` or `FailedMetadataChangeProposal`.
                 Its schema is registered at the first use.
-            value: Its fields by name; those with a default may be left out.
+            value: Its fields by name; those with a default may be left out. For `MetadataChangeLog` a record of the
+                outbox (docs/graph-model.md).
 
         Raises:
             Unavailable: The schema registry is away: StoreUnavailable, or BrokerUnavailable where it is a foreign one.
@@ -194,13 +197,17 @@ def schema_text(record: str) -> str:
 
 
 def _writer(schema_id: int, record: str) -> Callable[[Mapping[str, Any]], bytes]:
-    schema = fastavro.parse_schema(orjson.loads(schema_text(record)), named_schemas={})
     frame = FRAME.pack(0, schema_id)
+    schema = orjson.loads(schema_text(record))
+    if record == CHANGE_RECORD:
+        write_change = change_writer(schema)
+        return lambda value: frame + write_change(value)
+    parsed = fastavro.parse_schema(schema, named_schemas={})
 
     def write(value: Mapping[str, Any]) -> bytes:
         target = BytesIO()
         target.write(frame)
-        fastavro.schemaless_writer(target, schema, value)
+        fastavro.schemaless_writer(target, parsed, value)
         return target.getvalue()
 
     return write

@@ -13,7 +13,8 @@ from graphsvc.errors import GraphsvcError
 from graphsvc.graph.operations import Row
 from graphsvc.graph.outbox import Outbox
 from graphsvc.ingest import metrics
-from graphsvc.ingest.avro import Codec
+from graphsvc.ingest.avro import CHANGE_RECORD, Codec
+from graphsvc.ingest.avro_log import ID_HEADER, JSON
 from graphsvc.ingest.leased import take_turns
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.publisher import Message, Publisher
@@ -24,11 +25,6 @@ LEASE = "relay"
 REFUSALS_KEPT_MS = 7 * 24 * 60 * 60 * 1000  # how long one can ask why a traced proposal was refused
 LEASE_S = 10.0
 IDLE_S = 0.2  # between two looks into an empty outbox
-ID_HEADER = "graphsvc-id"
-JSON = "application/json"
-TEXTS = frozenset({"runId", "lastRunId", "pipelineName", "registryName", "registryVersion", "version"})
-NUMBERS = frozenset({"lastObserved", "schemaVersion"})
-STAMPS = frozenset({"aspectCreated", "aspectModified"})
 CHANGE_TYPES = frozenset({"UPSERT", "CREATE", "CREATE_ENTITY", "UPDATE", "DELETE", "PATCH", "RESTATE"})
 # Aspect -> the category that DataHub's entity change events give its changes.
 CATEGORIES = {
@@ -65,10 +61,11 @@ class Relay:
 
     async def _turn(self, publisher: Publisher, until: float) -> None:
         while time.monotonic() < until:
-            records = await self._outbox.head(RECORDS, SIZE)
-            if records:
+            chunks = await self._outbox.head(RECORDS, SIZE)
+            if chunks:
+                records = [record for chunk in chunks for record in chunk.records]
                 await self._publish(publisher, records)
-                await self._outbox.drop([record["id"] for record in records])
+                await self._outbox.drop([chunk.id for chunk in chunks])
                 metrics.PUBLISHED.inc(len(records))
             else:
                 await asyncio.sleep(IDLE_S)
@@ -113,27 +110,9 @@ class Relay:
             return
         key = record["urn"].encode()
         topic = kafka.timeseries_log_topic if record["kind"] == "timeseries" else kafka.versioned_log_topic
-        yield topic, "MetadataChangeLog", key, change(record)
+        yield topic, CHANGE_RECORD, key, record
         if kafka.platform_event_topic and record["kind"] == "versioned":
             yield kafka.platform_event_topic, "PlatformEvent", key, event(record)
-
-
-def change(record: Row) -> dict[str, Any]:
-    """A MetadataChangeLog, in the fields of its Avro schema."""
-    return {
-        "auditHeader": None,
-        "entityType": record["entityType"],
-        "entityUrn": record["urn"],
-        "entityKeyAspect": None,
-        "changeType": record["changeType"],
-        "aspectName": record["aspect"],
-        "aspect": generic(record.get("value")),
-        "systemMetadata": system(record.get("systemMetadata"), record["version"]),
-        "headers": {ID_HEADER: record["id"]},
-        "previousAspectValue": generic(record.get("previousValue")),
-        "previousSystemMetadata": system(record.get("previousSystemMetadata"), None),
-        "created": {"time": record["at"], "actor": record["actor"], "impersonator": None, "message": None},
-    }
 
 
 def generic(text: str | bytes | None) -> dict[str, Any] | None:
@@ -141,28 +120,6 @@ def generic(text: str | bytes | None) -> dict[str, Any] | None:
     if text is None:
         return None
     return {"value": text.encode() if isinstance(text, str) else text, "contentType": JSON}
-
-
-def system(text: str | None, version: int | None) -> dict[str, Any] | None:
-    """
-    SystemMetadata, as far as it fits Avro's record: clients may have sent more, or other types.
-
-    Args:
-        text: The stored one, as JSON text.
-        version: The aspect's version, which DataHub's readers find here; None where it is not known.
-    """
-    stored = orjson.loads(text) if text else {}
-    found: dict[str, Any] = {key: stored[key] for key in TEXTS & stored.keys() if isinstance(stored[key], str)}
-    found.update((key, stored[key]) for key in NUMBERS & stored.keys() if type(stored[key]) is int)
-    if isinstance(properties := stored.get("properties"), dict):
-        found["properties"] = {key: item for key, item in properties.items() if isinstance(item, str)}
-    for name in STAMPS & stored.keys():
-        stamp = stored[name]
-        if isinstance(stamp, dict) and type(stamp.get("time")) is int and isinstance(stamp.get("actor"), str):
-            found[name] = {"time": stamp["time"], "actor": stamp["actor"], "impersonator": None, "message": None}
-    if version is not None:
-        found["version"] = str(version)
-    return found or None
 
 
 def event(record: Row) -> dict[str, Any]:

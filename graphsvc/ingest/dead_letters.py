@@ -15,7 +15,7 @@ from graphsvc.errors import BadRequest, BrokerUnavailable, Conflict, Undecodable
 from graphsvc.graph.outbox import Outbox
 from graphsvc.graph.traces import Traces
 from graphsvc.ingest.avro import Codec
-from graphsvc.ingest.changelog import ID_HEADER
+from graphsvc.ingest.avro_log import ID_HEADER
 from graphsvc.ingest.kafka_clients import consumer_of
 from graphsvc.ingest.publisher import Message, Publisher
 from graphsvc.ingest.topic_ends import TopicEnds

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from graphsvc.config import SubscriptionSettings
 from graphsvc.errors import BadRequest, CursorGone
 from graphsvc.feed import Batch, Change, Position
-from graphsvc.graph.journal import NUMBERED_AT_ONCE, Journal
+from graphsvc.graph.journal import Journal
 from graphsvc.graph.operations import Row
 from graphsvc.graph.outbox import Outbox
 from graphsvc.ingest.leased import take_turns
@@ -41,7 +41,7 @@ class Keeper:
 
     async def _turn(self, journal: Journal, until: float) -> None:
         while time.monotonic() < until:
-            if await journal.number() < NUMBERED_AT_ONCE:
+            if not await journal.number():
                 await asyncio.sleep(IDLE_S)
         oldest = time.time() - self._settings.keep_hours * 3600
         await journal.trim(self._settings.keep_changes, int(oldest * 1000))

@@ -15,7 +15,7 @@ from graphsvc.config import KafkaSettings
 from graphsvc.errors import BadRequest, BrokerUnavailable, CursorGone, Undecodable
 from graphsvc.feed import Batch, Change, Position
 from graphsvc.ingest.avro import Codec
-from graphsvc.ingest.changelog import ID_HEADER
+from graphsvc.ingest.avro_log import ID_HEADER
 from graphsvc.ingest.kafka_clients import away, consumer_of
 from graphsvc.ingest.topic_ends import TopicEnds
 

@@ -8,7 +8,8 @@ from graphsvc.config import KafkaSettings
 from graphsvc.errors import GraphsvcError
 from graphsvc.ingest import metrics
 from graphsvc.ingest.avro import Codec
-from graphsvc.ingest.changelog import generic, system
+from graphsvc.ingest.avro_log import system
+from graphsvc.ingest.changelog import generic
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.publisher import Message, Publisher
 from graphsvc.ingest.service import IngestService

@@ -246,6 +246,7 @@ class IngestService:
         delivery: Delivery | None,
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
+        recorded: list[Row] = []
         async with (
             self._driver.session(database=self._neo4j.database) as session,
             await session.begin_transaction(timeout=self._neo4j.tx_timeout_s) as tx,
@@ -263,9 +264,12 @@ class IngestService:
                 clock = clock or locked.now
                 stamp = Stamp(actor, clock // 1_000)
                 part = {places[i]: changes[i] for i in step}
-                answers.update(await self._step(tx, part, replace(locked, now=clock), stamp))
+                applied, records = await self._step(tx, part, replace(locked, now=clock), stamp)
+                answers.update(applied)
+                recorded.extend(records)
+            await writer.record(tx, recorded, "changes")
             if delivery is not None:
-                await writer.record(tx, delivery.letters(_ordered(answers)))
+                await writer.record(tx, delivery.letters(_ordered(answers)), "letters")
                 await writer.note_refusals(tx, delivery.refusals(_ordered(answers)))
             await tx.commit()
             self._written.add((await session.last_bookmarks()).raw_values)
@@ -273,8 +277,8 @@ class IngestService:
 
     async def _step(
         self, tx: AsyncTransaction, changes: Mapping[tuple[int, int], Change], locked: Locked, stamp: Stamp
-    ) -> dict[int, Answer]:
-        """Read, decide, write; everything between the read and the write is pure."""
+    ) -> tuple[dict[int, Answer], list[Row]]:
+        """Read, decide, write, and say what the change log has to say; between the read and the write all is pure."""
         stored = await writer.points(
             tx, [{"index": i, **point_key(c)} for (_, i), c in changes.items() if _is_point(c)]
         )
@@ -284,8 +288,9 @@ class IngestService:
             async for part in _in_turns(list(changes.items()), PLANNED)
             for _, (places, change) in part
         }
-        await writer.apply(tx, planner.finish(), locked.nodes)
-        return {index: answer for (_, index), answer in answers.items()}
+        operations = planner.finish()
+        await writer.apply(tx, operations, locked.nodes)
+        return {index: answer for (_, index), answer in answers.items()}, operations.recorded
 
     def _reported(self, by_index: Mapping[int, Answer]) -> list[Answer]:
         answers = _ordered(by_index)

@@ -13,7 +13,8 @@ from graphsvc.graph.outbox import Outbox
 from graphsvc.graph.registry import Registry
 from graphsvc.graph.schemas import GraphSchemas
 from graphsvc.ingest.avro import Codec
-from graphsvc.ingest.changelog import ID_HEADER, Relay
+from graphsvc.ingest.avro_log import ID_HEADER
+from graphsvc.ingest.changelog import Relay
 from graphsvc.ingest.changes import Applied
 from graphsvc.ingest.service import IngestService
 from graphsvc.ingest.snapshot import decode_proposal

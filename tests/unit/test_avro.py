@@ -334,6 +334,10 @@ EVENT_FIELDS = {
     "name": "entityChangeEvent",
     "payload": {"value": b"{}", "contentType": "application/json"},
 }
+CHANGE = {
+    "id": "1-a", "urn": URN, "entityType": "dataset", "aspect": "status", "changeType": "UPSERT", "version": 1, "at": 1,
+    "actor": "urn:li:corpuser:a", "value": "{}",
+}  # fmt: skip
 DEAD = {"metadataChangeProposal": FIELDS, "error": "bad", "errorType": "BadValue", "topic": "T", "partition": 3}
 
 
@@ -341,7 +345,11 @@ DEAD = {"metadataChangeProposal": FIELDS, "error": "bad", "errorType": "BadValue
     ("name", "value", "shown"),
     [
         ("PlatformEvent", EVENT_FIELDS, {"name": "entityChangeEvent", "header": {"timestampMillis": 5}}),
-        ("MetadataChangeLog", {**FIELDS, "created": {"time": 1, "actor": "urn:li:corpuser:a"}}, {"entityUrn": URN}),
+        (
+            "MetadataChangeLog",
+            CHANGE,
+            {"entityUrn": URN, "aspect": {"value": b"{}", "contentType": "application/json"}},
+        ),
         (
             "FailedMetadataChangeProposal",
             {**DEAD, "offset": 2**40, "key": b"k", "original": b"\x00\xff"},
