@@ -11,11 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 Row = dict[str, Any]
-# What an edge may say besides its ends and who declares it, in the order of `NewEdge`.
-EDGE_DETAILS = (
-    "lineage", "createdOn", "createdActor", "updatedOn", "updatedActor", "via", "mirrorOf", "properties",
-    "transformOperation", "confidenceScore",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

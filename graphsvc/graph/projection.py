@@ -84,7 +84,8 @@ def _projected(entity: EntitySpec, aspect: str, value: Mapping[str, Any]) -> Row
         for head, inner in value.items()
         if inner is not None and head in by_head
         for field in by_head[head]
-        if (found := _property(field, value, aspect)) is not None
+        if (found := inner if field.flat and isinstance(inner, SCALARS) else _property(field, value, aspect))
+        is not None
     }
 
 

@@ -12,7 +12,6 @@ import orjson
 
 from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
 from graphsvc.graph.operations import (
-    EDGE_DETAILS,
     Added,
     AspectState,
     EntityState,
@@ -134,10 +133,12 @@ class Planner:
         version = current.version + 1 if current else 1
         if change.aspect == change.entity.key_aspect and not state.exists:
             return self._applied(change, 1, changed=True)
-        system = _of_new_version(_loads(live.system), change.system) if live else change.system
+        system, system_text = change.system, change.system_text
+        if live:
+            system = _of_new_version(_loads(live.system), system)
+            system_text = canonical(system) if system else None
         if change.spec is not None:
             self._replace_edges(change, change.spec, live)
-        system_text = _text(system)
         self._record(change, change.aspect, version, change.text, system_text, live)
         unmodelled = True if change.spec is None else None
         properties = change.properties
@@ -175,13 +176,12 @@ class Planner:
             return
         value = key_value(entity, urn)
         text = canonical(value)
-        system_text = _text(change.system)
         spec = self._registry.aspects[entity.key_aspect]
         edges = edges_of(urn, spec, value, self._edge_limit)
-        place = self._place(system_text, change.system)
+        place = self._place(change.system_text, change.system)
         aspect = NewAspect(entity.key_aspect, 1, text, place, None)
         self.operations.added[urn.text] = Added([entity.label], key_properties(urn, entity, value), [aspect])
-        self._record(change, entity.key_aspect, 1, text, system_text)
+        self._record(change, entity.key_aspect, 1, text, change.system_text)
         for edge in edges:
             self._create(edge, spec.name, urn.text, change.system)
 
@@ -241,7 +241,7 @@ class Planner:
             "value": change.text,
             "createdAt": self._stamp.time,
             "createdBy": self._stamp.actor,
-            "systemMetadata": _text(change.system),
+            "systemMetadata": change.system_text,
             "runId": change.system.get("runId"),
         }
         self.operations.points.append({**point_key(change), "properties": properties})
@@ -274,10 +274,26 @@ class Planner:
 
     def _create(self, edge: Edge, aspect: str, owner: str, system: Mapping[str, Any]) -> None:
         observed = system.get("lastObserved") or self._stamp.time
-        details = {"createdOn": observed, "updatedOn": observed, "via": edge.via or None, **edge.details}
-        new = NewEdge(edge.source, edge.target, aspect, owner, *map(details.get, EDGE_DETAILS))
+        detail = edge.details.get
+        new = NewEdge(
+            edge.source,
+            edge.target,
+            aspect,
+            owner,
+            detail("lineage"),
+            detail("createdOn", observed),
+            detail("createdActor"),
+            detail("updatedOn", observed),
+            detail("updatedActor"),
+            edge.via or None,
+            detail("mirrorOf"),
+            detail("properties"),
+            detail("transformOperation"),
+            detail("confidenceScore"),
+        )
         self.operations.created.setdefault(edge.type, []).append(new)
-        self.operations.ends.update((edge.source, edge.target))
+        self.operations.ends.add(edge.source)
+        self.operations.ends.add(edge.target)
 
     def _remove(self, edge: Edge, aspect: str, owner: str, at: int | None) -> None:
         """Take an edge away; with a time, what it said is kept as having stood until then."""
@@ -510,10 +526,6 @@ def _of_new_version(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[s
     """System metadata of another value: what came with it, and the run before it; no run answers for another's."""
     merged = _succeeded(old, new)
     return {key: merged[key] for key in (*new, "lastRunId") if key in merged}
-
-
-def _text(system: Mapping[str, Any]) -> str | None:
-    return canonical(system) if system else None
 
 
 def _loads(text: str | None) -> dict[str, Any]:

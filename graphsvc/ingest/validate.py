@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -36,6 +37,7 @@ UNSUPPORTED_PRECONDITIONS = frozenset({"if-modified-since", "if-unmodified-since
 SYSTEM_TEXTS = ("runId", "lastRunId", "pipelineName")
 JSON_CONTENT_TYPE = "application/json"
 LONG_MAX = 2**63 - 1
+SHARED_SYSTEM_CHARS = 1_000  # a longer systemMetadata is not kept for the next proposal
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Change:
         text: The value as canonical JSON text (keys sorted), by which values are compared and stored.
         edges: Relationships that the value declares.
         properties: What the value says on the entity's node.
-        system: systemMetadata without nulls.
+        system: systemMetadata without nulls; not to be changed, since proposals share it.
+        system_text: The same as canonical JSON text; None if there is nothing in it.
         headers: Preconditions, names in lower case.
     """
 
@@ -67,6 +70,7 @@ class Change:
     edges: tuple[Edge, ...]
     properties: Row
     system: Mapping[str, Any]
+    system_text: str | None
     headers: Mapping[str, str]
 
     @property
@@ -99,7 +103,7 @@ class Validator:
             )
         urn, entity = self._entity(proposal)
         headers = _headers(proposal.headers)
-        system = _system(proposal.system_metadata)
+        system, system_text = _system(proposal.system_metadata)
         aspect = proposal.aspect_name or (entity.key_aspect if change_type == "DELETE" else "")
         spec = self._aspect(entity, aspect)
         value: Mapping[str, Any] = {}
@@ -131,6 +135,7 @@ class Validator:
             edges,
             properties,
             system,
+            system_text,
             headers,
         )
 
@@ -217,17 +222,17 @@ def _unescape(urn: str) -> str:
     return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def canonical(value: Mapping[str, Any]) -> str:
+def canonical(value: Mapping[str, Any], what: str = "the value") -> str:
     """
     JSON text that is equal for equal values: sorted keys, no white space.
 
     Raises:
-        BadValue: Nested too deep, or a number that JSON cannot hold.
+        BadValue: Nested too deep, or a number that JSON cannot hold; it begins with `what`.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except (TypeError, ValueError) as exc:
-        raise BadValue(f"the value cannot be stored as JSON: {exc}") from exc
+        raise BadValue(f"{what} cannot be stored as JSON: {exc}") from exc
 
 
 def _headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -244,25 +249,33 @@ def _headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
     return {name: value for name, value in lower.items() if name in PRECONDITIONS}
 
 
-def _system(given: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
-    """SystemMetadata without nulls, checked where graphsvc itself reads it."""
-    if isinstance(given, str):
-        try:
-            given = orjson.loads(given)
-        except orjson.JSONDecodeError as exc:
-            raise BadProposal(f"systemMetadata is text, but not JSON: {exc}") from exc
-        if not isinstance(given, dict):
-            raise BadProposal("systemMetadata is text, but not of a JSON object")
-    if not given:
-        return {}
-    system = {key: value for key, value in given.items() if value is not None} if None in given.values() else given
+def _system(given: Mapping[str, Any] | str | None) -> tuple[Mapping[str, Any], str | None]:
+    """SystemMetadata without nulls, and as text, checked where graphsvc itself reads it."""
+    if given is None:
+        return {}, None
+    text = given if isinstance(given, str) else canonical(given, "systemMetadata")
+    # The proposals of a run say the same, over and over.
+    return _shared_system(text) if len(text) <= SHARED_SYSTEM_CHARS else _checked_system(text)
+
+
+def _checked_system(text: str) -> tuple[Mapping[str, Any], str | None]:
+    try:
+        given = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise BadProposal(f"systemMetadata is text, but not JSON: {exc}") from exc
+    if not isinstance(given, dict):
+        raise BadProposal("systemMetadata is text, but not of a JSON object")
+    system = {key: value for key, value in given.items() if value is not None}
     observed = system.get("lastObserved", 0)
     if not isinstance(observed, int) or isinstance(observed, bool) or not 0 <= observed <= LONG_MAX:
         raise BadProposal("systemMetadata.lastObserved is not a number of milliseconds")
     for name in SYSTEM_TEXTS:
         if not isinstance(system.get(name, ""), str):
             raise BadProposal(f"systemMetadata.{name} is not a string")
-    return system
+    return system, canonical(system) if system else None
+
+
+_shared_system = lru_cache(maxsize=4_096)(_checked_system)
 
 
 def _check_timeseries(spec: AspectSpec, change_type: str, value: Mapping[str, Any]) -> None:

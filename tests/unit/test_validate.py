@@ -409,6 +409,7 @@ def test_system_metadata_can_be_json_text() -> None:
         {"runId": 5},
         {"lastRunId": []},
         {"pipelineName": {}},
+        {"properties": {"a": "\ud800"}},
     ],
 )
 def test_bad_system_metadata_is_refused(system: Any) -> None:

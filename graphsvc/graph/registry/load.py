@@ -189,6 +189,7 @@ def _field(aspect: str, raw: Mapping[str, Any], rename: Mapping[str, str], path:
         kind=raw.get("fieldType") or "TEXT",
         boost=float(raw.get("boostScore", 1.0)),
         many="*" in path,
+        flat=len(path) == 1,
     )
 
 

@@ -44,6 +44,7 @@ class FieldSpec:
         kind: DataHub's field type: TEXT, KEYWORD, URN, BOOLEAN, DATETIME, COUNT, MAP_ARRAY …
         boost: Weight in search.
         many: Whether the path passes a list or map, so that the property is a list.
+        flat: Whether it stands at the top of the value, alone.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class FieldSpec:
     kind: str
     boost: float
     many: bool
+    flat: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
