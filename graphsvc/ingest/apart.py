@@ -1,27 +1,33 @@
 """Keep batches of one process apart that would run into a deadlock in Neo4j (docs/adr/0004)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from graphsvc.ingest.validate import Change
 
+PATIENCE_S = 2.0  # for an earlier batch that has to end, while locks are held that it might want after all
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """URNs of what a batch writes, and of that and what it points at."""
 
-    written: frozenset[str]
-    touched: frozenset[str]
+class Turn:
+    """
+    One batch's turn beside those of other batches.
 
-    @classmethod
-    def of(cls, changes: Sequence[Change]) -> "Batch":
-        """The batch that is made of these changes."""
-        written = frozenset(change.urn.text for change in changes)
-        return cls(written, written.union([u for c in changes for edge in c.edges for u in (edge.source, edge.target)]))
+    Attributes:
+        late: URNs whose changes have to wait until the earlier batches are over; the others need not.
+        awaited: `late`, and URNs which earlier batches write: they are not to be touched before.
+    """
 
-    def meets(self, other: "Batch") -> bool:
+    def __init__(self, changes: Sequence[Change], earlier: Iterable["Turn"]) -> None:
+        """Note what the batch writes, and what it touches: that, and what it points at."""
+        self.written = frozenset(change.urn.text for change in changes)
+        self.touched = self.written.union(end for change in changes for end in _ends(change))
+        self.late: frozenset[str] = frozenset()
+        self.awaited: frozenset[str] = frozenset()
+        self._met = [other for other in earlier if self._meets(other)]
+        self._locked, self._over = asyncio.Event(), asyncio.Event()
+
+    def _meets(self, other: "Turn") -> bool:
         """
         Whether one of them writes what the other touches.
 
@@ -30,31 +36,73 @@ class Batch:
         """
         return not (self.written.isdisjoint(other.touched) and self.touched.isdisjoint(other.written))
 
+    async def begin(self, changes: Sequence[Change], *, part: bool) -> None:
+        """
+        Wait until the batch, or the part of it that meets no earlier one, can go.
+
+        Args:
+            changes: The batch.
+            part: Whether its entities may be written one before the other.
+        """
+        # Behind its first lock, a batch brings no entities into being any more; that is what this one could hold up.
+        for other in self._met:
+            await (other._locked if part else other._over).wait()  # noqa: SLF001
+        met = [other for other in self._met if not other._over.is_set()]  # noqa: SLF001
+        written = frozenset[str]().union(*(other.written for other in met))
+        touched = frozenset[str]().union(*(other.touched for other in met))
+        late = frozenset(c.urn.text for c in changes if c.urn.text in touched or any(e in written for e in _ends(c)))
+        if late == self.written:
+            for other in met:
+                await other._over.wait()  # noqa: SLF001
+        elif late:
+            self.late, self.awaited = late, late | written
+
+    def has_locks(self) -> None:
+        """Let later batches begin that meet this one."""
+        self._locked.set()
+
+    async def reach(self) -> None:
+        """Wait for the earlier batches to end; only so long, since they may want a lock that this batch holds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                for other in self._met:
+                    await other._over.wait()  # noqa: SLF001
+        self.late = self.awaited = frozenset()
+
+    def end(self) -> None:
+        """Let those go that wait for the end."""
+        self._locked.set()
+        self._over.set()
+        self._met.clear()
+
 
 class Apart:
-    """Lets a batch pass when no earlier one is under way that writes what it touches, or touches what it writes."""
+    """Knows the batches under way, and lets one begin when no earlier one is in its way."""
 
     def __init__(self) -> None:
         """Start with nothing under way."""
-        self._under_way: dict[Batch, asyncio.Event] = {}  # set when the batch is over
-
-    def free(self, batch: Batch) -> bool:
-        """Whether the batch would not have to wait now."""
-        return not self._met_by(batch)
+        self._under_way: dict[Turn, None] = {}
 
     @asynccontextmanager
-    async def turn(self, changes: Sequence[Change]) -> AsyncIterator[None]:
-        """Wait for the earlier batches that these changes meet; later ones that meet them wait until the block ends."""
-        batch = Batch.of(changes)
-        earlier = self._met_by(batch)
-        over = self._under_way[batch] = asyncio.Event()
-        try:
-            for other in earlier:
-                await other.wait()
-            yield
-        finally:
-            del self._under_way[batch]
-            over.set()
+    async def turn(self, changes: Sequence[Change], *, part: bool = False) -> AsyncIterator[Turn]:
+        """
+        Take a turn, which ends with the block.
 
-    def _met_by(self, batch: Batch) -> list[asyncio.Event]:
-        return [over for other, over in self._under_way.items() if batch.meets(other)]
+        Args:
+            changes: The batch.
+            part: Begin when some of its entities meet no earlier batch, and say which ones do (`Turn.late`).
+        """
+        turn = Turn(changes, self._under_way)
+        self._under_way[turn] = None
+        try:
+            await turn.begin(changes, part=part)
+            yield turn
+        finally:
+            del self._under_way[turn]
+            turn.end()
+
+
+def _ends(change: Change) -> Iterable[str]:
+    for edge in change.edges:
+        yield edge.source
+        yield edge.target

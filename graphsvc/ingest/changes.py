@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed
+from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed, StoreUnavailable
 from graphsvc.graph.operations import (
     Added,
     AspectState,
@@ -63,6 +63,10 @@ class Stamp:
 Answer = Applied | GraphsvcError
 
 
+class Overtaken(StoreUnavailable):
+    """Another process wrote to an entity between our clock and our lock; a new transaction cures it."""
+
+
 class Planner:
     """
     Collects the operations of one step: changes that do not depend on each other, over the state read for them.
@@ -73,7 +77,7 @@ class Planner:
     def __init__(self, registry: Registry, locked: Locked, stamp: Stamp, edge_limit: int, *, log: bool = False) -> None:
         """Keep what all changes share; with `log`, each change is recorded for the change log too."""
         self._registry = registry
-        self._states = locked.states
+        self._states = dict(locked.states)
         self._bare = locked.bare
         self._now = locked.now
         self._log = log
@@ -81,17 +85,52 @@ class Planner:
         self._places = (0, 0)
         self._stamp = stamp
         self._edge_limit = edge_limit
+        self._described: set[str] = set()
         self.operations = Operations(stamp.time, stamp.actor)
+
+    def own(self) -> Operations:
+        """What was planned so far of the locked entities alone; the rest, which touches others, comes with `finish`."""
+        planned = self.operations
+        own = Operations(
+            planned.at,
+            planned.actor,
+            dropped=planned.dropped,
+            replaced=planned.replaced,
+            added=planned.added,
+            systems=planned.systems,
+            refreshed=planned.refreshed,
+        )
+        planned.dropped, planned.replaced, planned.added, planned.systems, planned.refreshed = [], [], {}, {}, []
+        return self._worded(own)
+
+    def know(self, locked: Locked) -> None:
+        """
+        Go on with more entities, locked later.
+
+        Raises:
+            Overtaken: Another process has written to one of them meanwhile, so that the stamp is too old.
+        """
+        newest = max((a.created_at for state in locked.states.values() for a in state.aspects.values()), default=0)
+        if newest > self._stamp.time:
+            raise Overtaken("another process wrote to an entity before this transaction had its lock")
+        self._states.update(locked.states)
+        self._bare |= locked.bare
+        self._now = locked.now
 
     def finish(self) -> Operations:
         """All operations, with what becomes of nodes that came into being by the lock and that no aspect describes."""
-        bare = self._bare - self.operations.added.keys()
-        ends = sorted(bare & self.operations.ends)
-        self.operations.described.extend(node_of(parse_urn(urn), self._registry) for urn in ends)
-        self.operations.loose |= bare - self.operations.ends
-        for row in self.operations.added.values():
+        planned = self._worded(self.operations)
+        bare = self._bare - self._described
+        ends = sorted(bare & planned.ends)
+        planned.described.extend(node_of(parse_urn(urn), self._registry) for urn in ends)
+        planned.loose |= bare - planned.ends
+        return planned
+
+    def _worded(self, operations: Operations) -> Operations:
+        for row in operations.added.values():
             with_words(row.properties)
-        return self.operations
+        self._described |= operations.added.keys()
+        return operations
 
     def plan(self, change: Change, point: str | None = None, places: tuple[int, int] = (0, 0)) -> Answer:
         """
@@ -402,7 +441,7 @@ def point_key(change: Change) -> Row:
     }
 
 
-def wanted(changes: Sequence[Change], ends_of: Sequence[Change], registry: Registry) -> dict[str, set[str] | None]:
+def wanted(changes: Iterable[Change], ends_of: Iterable[Change], registry: Registry) -> dict[str, set[str] | None]:
     """
     What the changes depend on.
 

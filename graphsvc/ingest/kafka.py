@@ -26,11 +26,12 @@ from graphsvc.ingest.changelog import letter
 from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.kafka_clients import admin_of, away, consumer_of
 from graphsvc.ingest.publisher import Publisher
-from graphsvc.ingest.service import Delivery, IngestService
+from graphsvc.ingest.service import Delivery, IngestService, in_turns
 from graphsvc.ingest.snapshot import Item
 from graphsvc.ingest.trace_ids import refusals
 
 LANES = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
+DECODED = 50  # records that are decoded in one go: 1 ms, which a transaction may have to wait for its next step
 POLL_S = 0.1
 POLL_RECORDS = 500
 COMMIT_S = 1.0
@@ -359,11 +360,12 @@ class ConsumerJob:
         await self._codec.prepare(record.value for _, record in taken if record.value)
         decoded: list[Item] = []
         spans: list[tuple[int, int]] = []
-        for partition, record in taken:
-            start = len(decoded)
-            event = partition.topic == self._kafka.event_topic
-            decoded.extend(self._codec.items(record.value, event=event))
-            spans.append((start, len(decoded)))
+        async for part in in_turns(taken, DECODED):
+            for _, (partition, record) in part:
+                start = len(decoded)
+                event = partition.topic == self._kafka.event_topic
+                decoded.extend(self._codec.items(record.value, event=event))
+                spans.append((start, len(decoded)))
         items: list[Item] = [refused] * len(decoded) if refused else decoded
         advances = [_advance(partition, group) for partition, group in _groups(taken)]
 

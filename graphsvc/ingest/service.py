@@ -18,11 +18,11 @@ from graphsvc.errors import GraphsvcError, StoreRefused, TooLarge
 from graphsvc.graph import writer
 from graphsvc.graph.budget import Written, current
 from graphsvc.graph.driver import TIMED_OUT, store_errors
-from graphsvc.graph.operations import Advance, Locked, Row
+from graphsvc.graph.operations import Advance, Row
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest import metrics
-from graphsvc.ingest.apart import Apart
-from graphsvc.ingest.changes import Answer, Applied, Planner, Stamp, point_key, starts, steps, wanted
+from graphsvc.ingest.apart import Apart, Turn
+from graphsvc.ingest.changes import Answer, Applied, Overtaken, Planner, Stamp, point_key, starts, steps, wanted
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
@@ -42,6 +42,7 @@ DEADLOCK = "Neo.TransientError.Transaction.DeadlockDetected"
 DEADLOCKS, DEADLOCKS_S, WARY_S = 4, 10.0, 60.0
 
 T = TypeVar("T")
+Places = tuple[int, int]  # of a change: of the first change to its entity (see `starts`), and its own
 log = structlog.get_logger()
 
 
@@ -123,7 +124,7 @@ class IngestService:
         self._written = written or Written()
         self._validator = Validator(registry, ingest, limits)
         self._apart = Apart()
-        self._together = Together(self._write, self._apart)
+        self._together = Together(self._write)
         self._checking = asyncio.Lock()
         self._wariness = Wariness()
 
@@ -200,7 +201,7 @@ class IngestService:
         changes: dict[int, Change] = {}
         # Of long batches one at a time: in turns all would be ready at once, late, and Neo4j idle until then.
         async with self._checking if len(proposals) > CHECKED else nullcontext():
-            async for part in _in_turns(proposals, CHECKED):
+            async for part in in_turns(proposals, CHECKED):
                 for index, proposal in part:
                     if isinstance(proposal, GraphsvcError):
                         answers[index] = proposal
@@ -217,14 +218,19 @@ class IngestService:
         actor: str,
         delivery: Delivery | None = None,
     ) -> list[Answer]:
-        async with self._apart.turn(changes):
-            return await self._retried(changes, actor, delivery)
+        order = steps(changes)
+        async with self._apart.turn(
+            changes, part=len(order) == 1 and not any(c.deletes_entity for c in changes)
+        ) as turn:
+            return await self._retried(changes, actor, delivery, order, turn)
 
     async def _retried(
         self,
         changes: Sequence[Change],
         actor: str,
         delivery: Delivery | None,
+        order: Sequence[Sequence[int]],
+        turn: Turn,
     ) -> list[Answer]:
         with store_errors(), _time_limit_named():
             async for attempt in stamina.retry_context(
@@ -235,8 +241,10 @@ class IngestService:
                 wait_max=0.5,
                 wait_jitter=0.05,
             ):
+                if attempt.num > 1:
+                    await turn.reach()
                 with attempt, self._wariness.noting():
-                    return await self._attempt(changes, actor, delivery)
+                    return await self._attempt(changes, actor, delivery, order, turn)
         raise AssertionError("stamina either returns or raises")
 
     async def _attempt(
@@ -244,6 +252,8 @@ class IngestService:
         changes: Sequence[Change],
         actor: str,
         delivery: Delivery | None,
+        order: Sequence[Sequence[int]],
+        turn: Turn,
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         recorded: list[Row] = []
@@ -255,16 +265,11 @@ class IngestService:
                 await writer.advance(tx, delivery.group, delivery.advances)
             clock: int | None = None  # of the first step, which locks all entities of the batch
             places = list(zip(starts(changes), range(len(changes)), strict=True))
-            for step in steps(changes):
+            for step in order:
                 # The first step names all ends of all steps, so that everybody takes their locks in one order.
                 ends_of = changes if clock is None else [changes[i] for i in step]
-                locks = wanted([changes[i] for i in step], ends_of, self._registry)
-                locked = await writer.lock(tx, locks, ends=self._wariness.now)
-                # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
-                clock = clock or locked.now
-                stamp = Stamp(actor, clock // 1_000)
                 part = {places[i]: changes[i] for i in step}
-                applied, records = await self._step(tx, part, replace(locked, now=clock), stamp)
+                clock, applied, records = await self._step(tx, part, ends_of, clock, actor, turn)
                 answers.update(applied)
                 recorded.extend(records)
             await writer.record(tx, recorded, "changes")
@@ -275,22 +280,67 @@ class IngestService:
             self._written.add((await session.last_bookmarks()).raw_values)
         return _ordered(answers)
 
-    async def _step(
-        self, tx: AsyncTransaction, changes: Mapping[tuple[int, int], Change], locked: Locked, stamp: Stamp
-    ) -> tuple[dict[int, Answer], list[Row]]:
-        """Read, decide, write, and say what the change log has to say; between the read and the write all is pure."""
+    async def _step(  # noqa: PLR0913, PLR0917
+        self,
+        tx: AsyncTransaction,
+        changes: Mapping[Places, Change],
+        ends_of: Sequence[Change],
+        clock: int | None,
+        actor: str,
+        turn: Turn,
+    ) -> tuple[int, dict[int, Answer], list[Row]]:
+        """
+        Read, decide and write one step; between the read and the write all is pure.
+
+        Args:
+            tx: The batch's transaction.
+            changes: The step's changes by their places.
+            ends_of: Changes whose edges' ends are to be locked.
+            clock: Of the first step, in microseconds; None in the first step.
+            actor: Who writes.
+            turn: Says which of the entities have to wait for other batches; they are then written last.
+
+        Returns:
+            The clock of the first step, answers by place in the batch, and what the change log has to say.
+        """
+        early = {at: change for at, change in changes.items() if change.urn.text not in turn.late}
+        late = {at: change for at, change in changes.items() if change.urn.text in turn.late}
+        locks = wanted(early.values(), ends_of, self._registry)
+        if turn.awaited:
+            locks = {urn: names for urn, names in locks.items() if names or urn not in turn.awaited}
+        # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
+        locked = await writer.lock(tx, locks, ends=self._wariness.now)
+        turn.has_locks()
+        clock = clock or locked.now
+        stamp = Stamp(actor, clock // 1_000)
+        planner = Planner(
+            self._registry, replace(locked, now=clock), stamp, self._limits.aspect_edges, log=self._change_log
+        )
+        answers = await self._planned(tx, planner, early)
+        nodes = locked.nodes
+        if late:
+            await writer.apply(tx, planner.own(), nodes)
+            await turn.reach()
+            more = await writer.lock(tx, wanted(late.values(), late.values(), self._registry), ends=self._wariness.now)
+            planner.know(more)
+            answers |= await self._planned(tx, planner, late)
+            nodes = {**nodes, **more.nodes}
+        operations = planner.finish()
+        await writer.apply(tx, operations, nodes)
+        return clock, answers, operations.recorded
+
+    async def _planned(
+        self, tx: AsyncTransaction, planner: Planner, changes: Mapping[Places, Change]
+    ) -> dict[int, Answer]:
+        """Answers by place in the batch."""
         stored = await writer.points(
             tx, [{"index": i, **point_key(c)} for (_, i), c in changes.items() if _is_point(c)]
         )
-        planner = Planner(self._registry, locked, stamp, self._limits.aspect_edges, log=self._change_log)
-        answers = {
-            places: planner.plan(change, stored.get(places[1]), places)
-            async for part in _in_turns(list(changes.items()), PLANNED)
+        return {
+            places[1]: planner.plan(change, stored.get(places[1]), places)
+            async for part in in_turns(list(changes.items()), PLANNED)
             for _, (places, change) in part
         }
-        operations = planner.finish()
-        await writer.apply(tx, operations, locked.nodes)
-        return {index: answer for (_, index), answer in answers.items()}, operations.recorded
 
     def _reported(self, by_index: Mapping[int, Answer]) -> list[Answer]:
         answers = _ordered(by_index)
@@ -308,7 +358,7 @@ def _ordered(by_index: Mapping[int, Answer]) -> list[Answer]:
     return [by_index[index] for index in range(len(by_index))]
 
 
-async def _in_turns(items: Sequence[T], size: int) -> AsyncIterator[Iterable[tuple[int, T]]]:
+async def in_turns(items: Sequence[T], size: int) -> AsyncIterator[Iterable[tuple[int, T]]]:
     """Items with their indexes; between two parts others get their turn, whose next query Neo4j may be waiting for."""
     for start in range(0, len(items), size):
         if start:
@@ -350,7 +400,7 @@ def _retry_policy() -> Callable[[Exception], bool]:
         if isinstance(exc, ServiceUnavailable | SessionExpired | IncompleteCommit | OSError):
             lost += 1
             return lost <= 1
-        if isinstance(exc, writer.EndIsGone):
+        if isinstance(exc, writer.EndIsGone | Overtaken):
             return True
         if isinstance(exc, Neo4jError):
             return exc.is_retryable() or exc.code in NODE_RACES

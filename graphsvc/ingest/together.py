@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from graphsvc.errors import StoreRefused
-from graphsvc.ingest.apart import Apart, Batch
 from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.validate import Change
 
 WRITERS = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
 SHARED = 1_000  # changes that several callers put into one transaction at most
-PATIENCE = 4  # callers that may overtake one; after that those that meet it wait behind it
-PASSED = 16  # callers that are overtaken at a time
 
 Write = Callable[[Sequence[Change], str], Awaitable[list[Answer]]]
 
@@ -23,29 +20,19 @@ Write = Callable[[Sequence[Change], str], Awaitable[list[Answer]]]
 class _Caller:
     changes: Sequence[Change]
     actor: str
-    batch: Batch
     answers: asyncio.Future[list[Answer]]
-    overtaken: int = 0
 
 
 class Together:
     """
     Runs writes, at most `WRITERS` at a time; callers that wait for a writer are served by one transaction.
 
-    A caller's changes are never split, and keep their order. A caller alone is not held up. One that would have to
-    wait for a batch under way does not take a writer for that: those behind it overtake it, a few times at most.
+    A caller's changes are never split, and keep their order. A caller alone is not held up.
     """
 
-    def __init__(self, write: Write, apart: Apart) -> None:
-        """
-        Keep what it works with.
-
-        Args:
-            write: Writes changes in one transaction on behalf of an actor, when `apart` lets them.
-            apart: Knows what is under way.
-        """
+    def __init__(self, write: Write) -> None:
+        """Keep what writes changes in one transaction on behalf of an actor."""
         self._write = write
-        self._apart = apart
         self._waiting: deque[_Caller] = deque()
         self._writers: set[asyncio.Task[None]] = set()
 
@@ -59,7 +46,7 @@ class Together:
         Raises:
             StoreUnavailable: As the function that writes raised it.
         """
-        caller = _Caller(changes, actor, Batch.of(changes), asyncio.get_running_loop().create_future())
+        caller = _Caller(changes, actor, asyncio.get_running_loop().create_future())
         self._waiting.append(caller)
         self._call_writer()
         return await caller.answers
@@ -77,28 +64,15 @@ class Together:
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _next(self) -> list[_Caller]:
-        """The oldest who need not wait for what is under way; whoever that is, if no other writer is at work."""
+        """Those who have waited longest."""
         taken: list[_Caller] = []
-        passed: list[_Caller] = []
         size = 0
-        for caller in self._waiting:
-            if not self._apart.free(caller.batch) or any(
-                other.overtaken >= PATIENCE and other.batch.meets(caller.batch) for other in passed
-            ):
-                passed.append(caller)
-                if len(passed) == PASSED:
-                    break
-                continue
+        while self._waiting:
+            caller = self._waiting[0]
             size += len(caller.changes)
             if taken and (size > SHARED or caller.actor != taken[0].actor):
                 break
-            taken.append(caller)
-            for other in passed:
-                other.overtaken += 1
-        if not taken and passed and len(self._writers) == 1:
-            taken = passed[:1]
-        for caller in taken:
-            self._waiting.remove(caller)
+            taken.append(self._waiting.popleft())
         return taken
 
     async def _write_for(self, callers: Sequence[_Caller]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from typing import Any
 
 import orjson
@@ -22,6 +23,8 @@ from graphsvc.errors import (
 from graphsvc.graph import writer
 from graphsvc.graph.migrate import migrate, migrations
 from graphsvc.graph.registry import Registry
+from graphsvc.ingest import together
+from graphsvc.ingest.apart import Turn
 from graphsvc.ingest.changes import Answer, Applied
 from graphsvc.ingest.proposal import Proposal, proposal_of
 from graphsvc.ingest.service import IngestService
@@ -557,6 +560,45 @@ async def test_an_end_that_one_writer_drops_and_another_needs(neo: Graph) -> Non
 
     await asyncio.gather(*map(write, range(8)), describe())
 
+    await assert_consistent(neo)
+
+
+async def test_batches_that_share_some_entities_are_written_side_by_side(
+    neo: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As requests that a client cuts in the middle of an entity: the shared ones are written last, and all is there."""
+    waited: list[int] = []
+    reach = Turn.reach
+
+    async def counted(turn: Turn) -> None:
+        waited.append(len(turn.late))
+        await reach(turn)
+
+    monkeypatch.setattr(Turn, "reach", counted)
+    monkeypatch.setattr(together, "SHARED", 1)
+    started = time.monotonic()
+
+    def batch(number: int) -> list[Proposal]:
+        names = [f"s{at}" for at in range(3 * number, 3 * number + 4)]  # the last is the next batch's first
+        lineage = [
+            upstreams(table(f"s{3 * number + 8 - at}"), table(f"src{at}"), urn=table(n))
+            for at, n in enumerate(names[:3])
+        ]
+        last = tags(f"by{number}", urn=table(names[3]))
+        return [*(status(table(name)) for name in names[:3]), *lineage, last]
+
+    await asyncio.gather(*(neo.ingest_all(*batch(number)) for number in range(20)))
+
+    assert any(0 < late < 4 for late in waited)
+    assert time.monotonic() - started < 20
+    for number in range(20):
+        for at in range(3):
+            urn = table(f"s{3 * number + at}")
+            assert await neo.targets(urn, "DownstreamOf") == sorted(
+                [table(f"s{3 * number + 8 - at}"), table(f"src{at}")]
+            )
+            assert await neo.history(urn, "status") == [(1, {"removed": False})]
+        assert await neo.targets(table(f"s{3 * number + 3}"), "TaggedWith") == [f"urn:li:tag:by{number}"]
     await assert_consistent(neo)
 
 

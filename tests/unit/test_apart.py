@@ -12,7 +12,7 @@ from graphsvc.ingest.proposal import proposal_of
 from graphsvc.ingest.validate import Change, Validator
 
 VALIDATOR = Validator(load_registry(), IngestSettings(), LimitSettings())
-A, B, C = (f"urn:li:dataset:(urn:li:dataPlatform:hive,{name},PROD)" for name in "abc")
+A, B, C, D = (f"urn:li:dataset:(urn:li:dataPlatform:hive,{name},PROD)" for name in "abcd")
 
 
 def downstream(urn: str, *upstreams: str) -> Change:
@@ -21,15 +21,20 @@ def downstream(urn: str, *upstreams: str) -> Change:
     return VALIDATOR.validate(proposal_of(urn, "upstreamLineage", value))
 
 
-async def order(*batches: Sequence[Change]) -> list[str]:
-    """What happens when the batches come in this order, each takes its turn, and the earlier is over the later."""
+async def order(*batches: Sequence[Change], part: bool = False) -> list[str]:
+    """
+    What happens when the batches come in this order, each takes its turn, and the earlier is over the later.
+
+    With `part`, each has its locks at once, and does not wait for others with what is late.
+    """
     apart = Apart()
     seen: list[str] = []
     ends = [asyncio.Event() for _ in batches]
 
     async def write(number: int, changes: Sequence[Change]) -> None:
-        async with apart.turn(changes):
+        async with apart.turn(changes, part=part) as turn:
             seen.append(f"{number} begins")
+            turn.has_locks()
             await ends[number].wait()
             seen.append(f"{number} ends")
 
@@ -79,3 +84,56 @@ async def test_a_batch_that_failed_or_was_cancelled_holds_nobody_up() -> None:
 async def _pass(apart: Apart, changes: Sequence[Change]) -> None:
     async with apart.turn(changes):
         pass
+
+
+async def test_a_part_that_meets_nobody_need_not_wait() -> None:
+    """What others write, or point at, or what points at what they write, is late; the rest of the batch begins."""
+    apart = Apart()
+    async with apart.turn([downstream(A, B)], part=True) as first:
+        first.has_locks()
+        async with apart.turn([downstream(A, C), downstream(C), downstream(B), downstream(D, A)], part=True) as second:
+            assert second.late == {A, B, D}
+            assert second.awaited == {A, B, D}
+            assert first.late == frozenset()
+            reached = asyncio.create_task(second.reach())
+            await asyncio.sleep(0.01)
+            assert not reached.done()
+            first.end()
+            await asyncio.wait_for(reached, 1)
+            assert second.late == frozenset()
+
+
+async def test_a_batch_begins_only_behind_the_locks_of_those_it_meets() -> None:
+    """Until then the earlier one may want an entity that the later one would bring into being."""
+    apart = Apart()
+
+    async def second() -> None:
+        async with apart.turn([downstream(A, C), downstream(C)], part=True) as turn:
+            assert turn.late == {A}
+
+    async with apart.turn([downstream(A, B)], part=True) as first:
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        first.has_locks()
+        await asyncio.wait_for(waiting, 1)
+
+
+async def test_a_batch_that_meets_others_with_all_it_has_waits_for_their_end() -> None:
+    """There is no part of it that could begin."""
+    assert await order([downstream(A, B)], [downstream(A, C)], part=True) == [
+        "0 begins",
+        "0 ends",
+        "1 begins",
+        "1 ends",
+    ]
+
+
+async def test_locks_are_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the earlier batch want one of them after all, Neo4j sees the deadlock once this one goes on."""
+    monkeypatch.setattr("graphsvc.ingest.apart.PATIENCE_S", 0.05)
+    apart = Apart()
+    async with apart.turn([downstream(A, B)], part=True) as first:
+        first.has_locks()
+        async with apart.turn([downstream(A, C), downstream(C)], part=True) as second:
+            await asyncio.wait_for(second.reach(), 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
 from graphsvc.config import IngestSettings, LimitSettings
-from graphsvc.errors import BadProposal, BadUrn, BadValue, Conflict, PreconditionFailed
+from graphsvc.errors import BadProposal, BadUrn, Conflict, PreconditionFailed
 from graphsvc.graph.operations import AspectState, EntityState, Locked, NewEdge, Operations
 from graphsvc.graph.queries import query
 from graphsvc.graph.registry import load_registry

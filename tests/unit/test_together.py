@@ -33,7 +33,7 @@ class Store:
         self.running = self.most = 0
         self.away = False
         self.apart = Apart()
-        self.together = Together(self._write, self.apart)
+        self.together = Together(self._write)
 
     async def write(self, names: Sequence[Any], actor: str) -> list[Any]:
         """Write changes to the tags of these names, and give the answers."""
@@ -88,24 +88,6 @@ async def test_a_transaction_has_a_bound_and_one_actor() -> None:
     assert store.most == WRITERS
 
 
-async def test_one_that_would_wait_lets_others_pass() -> None:
-    """A writer does not stand idle behind a transaction while others could go; who waited joins the next one."""
-    store = Store()
-
-    async def later(turn: int, *names: str) -> None:
-        for _ in range(turn):
-            await asyncio.sleep(0)
-        await store.write(names, "me")
-
-    passing = [f"c{n}" for n in range(WRITERS - 1)]
-    others = (later(18 + 9 * n, name) for n, name in enumerate(passing))
-
-    await asyncio.gather(later(0, "a"), later(9, "a", "b"), *others, later(90, "b", "d"))
-
-    assert store.transactions == [["a"], *([name] for name in passing), ["a", "b", "b", "d"]]
-    assert store.most == WRITERS
-
-
 async def test_nobody_waits_forever() -> None:
     """There is always somebody who holds one of the two tags that a caller wants; after a while it has its turn."""
     store = Store()
@@ -123,20 +105,6 @@ async def test_nobody_waits_forever() -> None:
     await asyncio.wait_for(store.write(["a", "b"], "another"), 5)
     done.set()
     await asyncio.gather(*others)
-
-
-async def test_who_waits_for_a_batch_of_somebody_else_is_served_when_that_is_over() -> None:
-    """A consumer in the same process takes its turn by itself."""
-    store = Store()
-    async with store.apart.turn([change("a")]):
-        waiting = [asyncio.create_task(store.write(["a", n], "me")) for n in range(10)]
-        await asyncio.sleep(0.05)
-        assert await asyncio.wait_for(store.write(["b"], "me"), 5) == [("me", "b")]
-        assert store.transactions == [["b"]]
-
-    answers = await asyncio.wait_for(asyncio.gather(*waiting), 5)
-
-    assert answers == [[("me", "a"), ("me", str(n))] for n in range(10)]
 
 
 async def test_nobody_suffers_for_anothers_changes() -> None:
