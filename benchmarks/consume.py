@@ -3,8 +3,11 @@
 import asyncio
 import http.client
 import itertools
+import signal
 import statistics
+import subprocess
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -61,6 +64,8 @@ class Site:
             "KAFKA_BOOTSTRAP": bootstrap,
             "GRAPHSVC_KAFKA__CHANGE_LOG": str(change_log),
             "GRAPHSVC_KAFKA__EVENT_TOPIC": "",
+            # Halted consumers stay members of their group.
+            "GRAPHSVC_KAFKA__CONSUMER_OPTIONS": '{"session.timeout.ms": "60000"}',
             **{
                 f"GRAPHSVC_KAFKA__{key.upper()}": str(getattr(self.kafka, key))
                 for key in ("group", "proposal_topic", "failed_topic", "versioned_log_topic", "timeseries_log_topic")
@@ -83,16 +88,26 @@ class Site:
                 found.append((dataset.urn.encode(), value))
         return found
 
-    async def apply(self, records: list[tuple[bytes, bytes]]) -> float:
-        """Produce the records; gives the seconds until the group has applied them all."""
-        start = time.perf_counter()
+    async def apply(
+        self, records: list[tuple[bytes, bytes]], consumers: Sequence[subprocess.Popen[bytes]] = ()
+    ) -> float:
+        """
+        Produce the records, while the consumers are halted.
+
+        Returns:
+            Seconds from when they go on until the group has applied all records.
+        """
+        for consumer in consumers:
+            consumer.send_signal(signal.SIGSTOP)
         for number, (key, value) in enumerate(records):
             self.producer.produce(self.kafka.proposal_topic, value, key)
             if number % 500 == 0:
                 self.producer.poll(0)
-                await asyncio.sleep(0)
         self._sent += len(records)
-        await asyncio.to_thread(self.producer.flush)
+        self.producer.flush()
+        start = time.perf_counter()
+        for consumer in consumers:
+            consumer.send_signal(signal.SIGCONT)
         places = [(self.kafka.proposal_topic, number) for number in range(self.kafka.partitions)]
         while sum(offset for offset, _ in (await self.outbox.offsets(self.kafka.group, places)).values()) < self._sent:
             if time.perf_counter() - start > APPLIED_S:
@@ -104,15 +119,15 @@ class Site:
 async def _throughput(site: Site, consumers: int, count: int, rounds: int) -> dict[str, Any]:
     tops: list[float] = []
     ours: list[float] = []
-    with consuming(site.env, consumers):
+    with consuming(site.env, consumers) as processes:
         await by_hand(site.driver, list(datasets(f"w_{site.kafka.group}", WARM_UP)))
-        await site.apply(await site.encoded(list(datasets(f"warm_{site.kafka.group}", WARM_UP))))
+        await site.apply(await site.encoded(list(datasets(f"warm_{site.kafka.group}", WARM_UP))), processes)
         await ceiling.searchable(site.driver)
         for number in range(rounds):
             written_in = await by_hand(site.driver, list(datasets(f"c{number}_{site.kafka.group}", count)))
             tops.append(written_in + await ceiling.searchable(site.driver))
             records = await site.encoded(list(datasets(f"k{number}_{site.kafka.group}", count)))
-            ours.append(await site.apply(records) + await ceiling.searchable(site.driver))
+            ours.append(await site.apply(records, processes) + await ceiling.searchable(site.driver))
             while await site.outbox.depth():  # noqa: ASYNC110  the next round starts with nothing left over
                 await asyncio.sleep(0.1)
     mcps = count * MCPS_PER_ENTITY

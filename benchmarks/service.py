@@ -23,25 +23,26 @@ def served(env: dict[str, str]) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def consuming(env: dict[str, str], count: int) -> Iterator[None]:
-    """Run so many `graphsvc consume`."""
+def consuming(env: dict[str, str], count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run so many `graphsvc consume`; gives their processes."""
     with ExitStack() as stack:
+        processes = []
         for _ in range(count):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port = probe.getsockname()[1]
             command = [sys.executable, "-m", "graphsvc.cli", "consume"]
             more = {**env, "GRAPHSVC_KAFKA__METRICS_PORT": str(port)}
-            stack.enter_context(_process(command, more, f"http://127.0.0.1:{port}/health/ready"))
-        yield
+            processes.append(stack.enter_context(_process(command, more, f"http://127.0.0.1:{port}/health/ready")))
+        yield processes
 
 
 @contextmanager
-def _process(command: list[str], env: dict[str, str], url: str) -> Iterator[None]:
+def _process(command: list[str], env: dict[str, str], url: str) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(command, env={**os.environ, **env}) as process:
         try:
             _wait(url, process)
-            yield
+            yield process
         finally:
             process.terminate()
 

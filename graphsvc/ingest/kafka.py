@@ -370,6 +370,8 @@ class ConsumerJob:
         advances = [_advance(partition, group) for partition, group in _groups(taken)]
 
         def letters(answers: Sequence[Answer]) -> list[Row]:
+            if not any(isinstance(answer, GraphsvcError) for answer in answers):
+                return []
             return [
                 row
                 for (partition, record), (start, end) in zip(taken, spans, strict=True)

@@ -150,7 +150,7 @@ class IngestService:
             answers.update(zip(changes, await self._together.write(list(changes.values()), actor), strict=True))
             if (budget := current()) is not None:
                 budget.wrote = True
-        reported = self._reported(answers)
+        reported = self._reported(_ordered(answers))
         metrics.count("rest", reported)
         return reported
 
@@ -178,13 +178,13 @@ class IngestService:
         """
         answers, changes = await self._validated(proposals)
 
-        def all_answers(written: Sequence[Answer]) -> dict[int, Answer]:
-            return {**answers, **dict(zip(changes, written, strict=True))}
+        def all_answers(written: Sequence[Answer]) -> list[Answer]:
+            return _ordered({**answers, **dict(zip(changes, written, strict=True))}) if answers else list(written)
 
         of_changes = replace(
             delivery,
-            letters=lambda written: delivery.letters(_ordered(all_answers(written))),
-            refusals=lambda written: delivery.refusals(_ordered(all_answers(written))),
+            letters=lambda written: delivery.letters(all_answers(written)),
+            refusals=lambda written: delivery.refusals(all_answers(written)),
         )
         written = await self._write(list(changes.values()), UNKNOWN_ACTOR, of_changes)
         return self._reported(all_answers(written))
@@ -342,8 +342,7 @@ class IngestService:
             for _, (places, change) in part
         }
 
-    def _reported(self, by_index: Mapping[int, Answer]) -> list[Answer]:
-        answers = _ordered(by_index)
+    def _reported(self, answers: list[Answer]) -> list[Answer]:
         applied = [answer for answer in answers if isinstance(answer, Applied)]
         unmodelled = sorted({answer.aspect for answer in applied if not answer.modelled})
         if unmodelled:

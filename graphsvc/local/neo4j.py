@@ -58,7 +58,7 @@ def config_text(bolt_port: int, http_port: int, memory: Memory) -> str:
         "dbms.fleet_manager.enabled": "false",
         "dbms.usage_report.enabled": "false",
         "client.allow_telemetry": "false",
-        "db.index.fulltext.eventually_consistent_refresh_interval": "5s",
+        "db.index.fulltext.eventually_consistent_refresh_interval": "15s",
         "internal.dbms.index.lucene.merge_factor": "10",
         "dbms.security.allow_csv_import_from_file_urls": "false",
         "internal.dbms.cypher_ip_blocklist": "0.0.0.0/0,::/0",
