@@ -1,12 +1,13 @@
 """Keep batches of one process apart that would run into a deadlock in Neo4j (docs/adr/0004)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from graphsvc.ingest.validate import Change
 
 PATIENCE_S = 2.0  # for an earlier batch that has to end, while locks are held that it might want after all
+KNOWN = 50_000  # URNs that are remembered to have a node
 
 
 class Turn:
@@ -15,13 +16,14 @@ class Turn:
 
     Attributes:
         late: URNs whose changes have to wait until the earlier batches are over; the others need not.
-        awaited: `late`, and URNs which earlier batches write: they are not to be touched before.
+        awaited: `late`, and URNs which earlier batches write or bring into being: they are not to be touched before.
     """
 
-    def __init__(self, changes: Sequence[Change], earlier: Iterable["Turn"]) -> None:
-        """Note what the batch writes, and what it touches: that, and what it points at."""
+    def __init__(self, changes: Sequence[Change], earlier: Iterable["Turn"], known: Collection[str]) -> None:
+        """Note what the batch writes, what it touches (that, and what it points at), and what of it may be new."""
         self.written = frozenset(change.urn.text for change in changes)
         self.touched = self.written.union(end for change in changes for end in _ends(change))
+        self.new = frozenset(urn for urn in self.touched if urn not in known)
         self.late: frozenset[str] = frozenset()
         self.awaited: frozenset[str] = frozenset()
         self._met = [other for other in earlier if self._meets(other)]
@@ -29,12 +31,16 @@ class Turn:
 
     def _meets(self, other: "Turn") -> bool:
         """
-        Whether one of them writes what the other touches.
+        Whether one of them writes what the other touches, or both may bring the same node into being.
 
-        Not whether both point at the same: edges are made in one order, so those wait without a deadlock, and only
-        from their edges to the commit.
+        Not whether both point at the same one that is there: edges are made in one order, so those wait without a
+        deadlock, and only from their edges to the commit.
         """
-        return not (self.written.isdisjoint(other.touched) and self.touched.isdisjoint(other.written))
+        return not (
+            self.written.isdisjoint(other.touched)
+            and self.touched.isdisjoint(other.written)
+            and self.new.isdisjoint(other.new)
+        )
 
     async def begin(self, changes: Sequence[Change], *, part: bool) -> None:
         """
@@ -48,14 +54,14 @@ class Turn:
         for other in self._met:
             await (other._locked if part else other._over).wait()  # noqa: SLF001
         met = [other for other in self._met if not other._over.is_set()]  # noqa: SLF001
-        written = frozenset[str]().union(*(other.written for other in met))
+        theirs = frozenset[str]().union(*(other.written | other.new for other in met))
         touched = frozenset[str]().union(*(other.touched for other in met))
-        late = frozenset(c.urn.text for c in changes if c.urn.text in touched or any(e in written for e in _ends(c)))
+        late = frozenset(c.urn.text for c in changes if c.urn.text in touched or any(e in theirs for e in _ends(c)))
         if late == self.written:
             for other in met:
                 await other._over.wait()  # noqa: SLF001
         elif late:
-            self.late, self.awaited = late, late | written
+            self.late, self.awaited = late, late | theirs
 
     def has_locks(self) -> None:
         """Let later batches begin that meet this one."""
@@ -82,6 +88,7 @@ class Apart:
     def __init__(self) -> None:
         """Start with nothing under way."""
         self._under_way: dict[Turn, None] = {}
+        self._known: set[str] = set()
 
     @asynccontextmanager
     async def turn(self, changes: Sequence[Change], *, part: bool = False) -> AsyncIterator[Turn]:
@@ -92,14 +99,21 @@ class Apart:
             changes: The batch.
             part: Begin when some of its entities meet no earlier batch, and say which ones do (`Turn.late`).
         """
-        turn = Turn(changes, self._under_way)
+        turn = Turn(changes, self._under_way, self._known)
         self._under_way[turn] = None
         try:
             await turn.begin(changes, part=part)
             yield turn
+            self._note(turn.new)
         finally:
             del self._under_way[turn]
             turn.end()
+
+    def _note(self, urns: Collection[str]) -> None:
+        """Remember that these have nodes; where one goes again, batches that bring it back wait for each other."""
+        if len(self._known) + len(urns) > KNOWN:
+            self._known.clear()
+        self._known.update(urns)
 
 
 def _ends(change: Change) -> Iterable[str]:

@@ -11,6 +11,7 @@ from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.validate import Change
 
 WRITERS = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
+MANY = 500  # changes that are worth a third one; fewer wait for company, since each transaction has a fixed price
 SHARED = 1_000  # changes that several callers put into one transaction at most
 
 Write = Callable[[Sequence[Change], str], Awaitable[list[Answer]]]
@@ -52,7 +53,8 @@ class Together:
         return await caller.answers
 
     def _call_writer(self) -> None:
-        if self._waiting and len(self._writers) < WRITERS:
+        free = WRITERS - len(self._writers)
+        if self._waiting and (free > 1 or (free and sum(len(caller.changes) for caller in self._waiting) >= MANY)):
             self._writers.add(asyncio.create_task(self._serve()))
 
     async def _serve(self) -> None:

@@ -28,6 +28,8 @@ async def order(*batches: Sequence[Change], part: bool = False) -> list[str]:
     With `part`, each has its locks at once, and does not wait for others with what is late.
     """
     apart = Apart()
+    async with apart.turn([downstream(B, C)]):  # these two are known to be there
+        pass
     seen: list[str] = []
     ends = [asyncio.Event() for _ in batches]
 
@@ -60,6 +62,8 @@ async def test_a_batch_waits_for_one_that_writes_what_it_touches(first: list[Cha
 
 
 async def test_batches_that_only_point_at_the_same_go_side_by_side() -> None:
+    """If that is there; one that the first brings into being would hold up the second from its first lock on."""
+    assert await order([downstream(A, D)], [downstream(B, D)]) == ["0 begins", "0 ends", "1 begins", "1 ends"]
     assert await order([downstream(A, C)], [downstream(B, C)]) == ["0 begins", "1 begins", "1 ends", "0 ends"]
 
 
