@@ -1,6 +1,7 @@
 """Pure: records of the change log and dead letters <-> the nodes in which they wait, many to a node (docs/adr/0009)."""
 
 import base64
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from graphsvc.graph.operations import Row
 CHUNK_RECORDS = 500
 CHUNK_BYTES = 1024 * 1024  # of values; one record makes a chunk in any case
 BYTES = ("key", "original")  # of a dead letter; base64 in JSON
+LEVEL = 1  # of zlib: a tenth of the size for 4 µs a record, where Neo4j would spend 50 on the text as it is
 
 
 def chunks(records: Sequence[Row], kind: str) -> list[Row]:
@@ -32,7 +34,7 @@ def chunks(records: Sequence[Row], kind: str) -> list[Row]:
             "count": len(part),
             "bytes": sum(record["bytes"] for record in part),
             "at": part[-1]["at"],
-            "records": orjson.dumps(part, default=_base64).decode(),
+            "records": zlib.compress(orjson.dumps(part, default=_base64), LEVEL),
         }
         for part in _parts(sorted(records, key=lambda record: int(record["order"])))
     ]
@@ -40,7 +42,7 @@ def chunks(records: Sequence[Row], kind: str) -> list[Row]:
 
 def records_of(chunk: Mapping[str, Any]) -> list[Row]:
     """What is in a chunk, in order."""
-    records: list[Row] = orjson.loads(chunk["records"])
+    records: list[Row] = orjson.loads(zlib.decompress(chunk["records"]))
     if chunk["kind"] == "letters":
         for record in records:
             record.update((name, base64.b64decode(record[name])) for name in BYTES if record[name] is not None)
