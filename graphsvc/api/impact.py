@@ -34,6 +34,8 @@ class Asked:
         removed: Show soft-deleted entities too.
         where: Entities to show; what they hang on by is then left out, and stood for by folded edges.
         during: Entities that the walk enters.
+        since: Milliseconds: an edge that has times counts only if one of them is not before this.
+        until: The same for the end of the time.
         cursor: Where an earlier answer to the same question ended; None for the first page.
         as_of: Milliseconds of the time whose graph the walks are of; None for now.
     """
@@ -48,6 +50,8 @@ class Asked:
     removed: bool = False
     where: OrFilters = ()
     during: OrFilters = ()
+    since: int | None = None
+    until: int | None = None
     cursor: str | None = None
     as_of: int | None = None
 
@@ -150,6 +154,8 @@ def question_of(
         folded=job if asked.fold else _nothing,
         during=during_filter(asked.during, type_names),
         mixed=asked.mixed,
+        since=asked.since,
+        until=asked.until,
         after=after,
         max_walked=limits.max_walked_nodes,
     )
@@ -203,16 +209,10 @@ async def impact(
     edges: dict[Edge, None] = {}
     cut = False
     for flow, walked in found.items():
-        kept = {n.urn for n in (*walked.before, *walked.nodes) if _kept(n, asked)}
-        page = [node for node in walked.nodes if node.urn in kept]
-        needed = kept if asked.where else [node.urn for node in page]
-        values |= {urn: {} for urn in needed}  # a node may go in between
-        values |= await walks.values(needed, TABLE_FIELDS | fields_of(asked.where))
-        if asked.where:
-            kept = {urn for urn in kept if _matches(asked, urn, values[urn], walked.distance[urn], type_names)}
-        rows.extend((flow, walked.distance[node.urn], node) for node in page if node.urn in kept)
-        hidden = walked.distance.keys() - kept - {walked.start.urn}
-        shown, limited = walked.shown_edges(hidden)
+        kept, known = await kept_of(walks, walked, asked, type_names, TABLE_FIELDS)
+        values |= known
+        rows.extend((flow, walked.distance[node.urn], node) for node in walked.nodes if node.urn in kept)
+        shown, limited = walked.shown_edges(walked.hidden(kept))
         edges |= dict.fromkeys(shown)
         cut = cut or limited
     names = await _names(reader, (values[node.urn] for _, _, node in rows))
@@ -225,6 +225,40 @@ async def impact(
         any(walked.more_hops for walked in found.values()),
         cursor_of({flow: walked.next for flow, walked in found.items() if walked.next}, asked.unpaged),
     )
+
+
+async def kept_of(
+    walks: Walks,
+    walked: Walked,
+    asked: Asked,
+    type_names: Mapping[str, str],
+    fields: frozenset[str] = frozenset(),
+) -> tuple[set[str], dict[str, dict[str, Any]]]:
+    """
+    What an answer shows of a walk.
+
+    Args:
+        walks: Walks of the graph.
+        walked: A page of one.
+        asked: What to show.
+        type_names: As `impact` has them.
+        fields: Properties to bring of what the page shows.
+
+    Returns:
+        URNs of the nodes to show, those of earlier pages too; and the properties of at least those of the page.
+
+    Raises:
+        BadRequest: A filter makes no sense.
+    """
+    kept = {node.urn for node in (*walked.before, *walked.nodes) if _kept(node, asked)}
+    needed = kept if asked.where else [node.urn for node in walked.nodes if node.urn in kept]
+    wanted = fields | fields_of(asked.where)
+    values: dict[str, dict[str, Any]] = {urn: {} for urn in needed}  # a node may go in between
+    if wanted:
+        values |= await walks.values(needed, wanted)
+    if asked.where:
+        kept = {urn for urn in kept if _matches(asked, urn, values[urn], walked.distance[urn], type_names)}
+    return kept, values
 
 
 def pages_of(cursor: str | None, flows: Iterable[Flow], question: Any) -> dict[Flow, Place]:

@@ -128,6 +128,10 @@ class Walked:
     before: tuple[Node, ...] = ()
     next: Place | None = None
 
+    def hidden(self, kept: Collection[str]) -> frozenset[str]:
+        """All nodes but those to keep; the start is never hidden."""
+        return frozenset(self.distance.keys() - set(kept) - {self.start.urn})
+
     def shown_edges(self, hidden: Container[str]) -> tuple[list[Edge], bool]:
         """
         The page's edges: those with an end on it, which no page before has.
