@@ -90,6 +90,7 @@ OWNERS = {
         "ingest/kafka_clients.py",
         "ingest/log_reader.py",
     ),
+    "avro": ("graph/compatibility.py",),
     "fastavro": ("graph/schemas.py", "ingest/avro.py", "ingest/avro_schema.py", "client/kafka.py"),
     "prometheus_client": ("ingest/metrics.py", "api/health.py"),
     "fastapi": ("app.py", "http.py", "ingest/rest.py", "ingest/schema_registry.py", "ingest/trace.py", "api/"),
