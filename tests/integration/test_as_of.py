@@ -7,7 +7,7 @@ A history is written batch by batch, each in a millisecond of its own, and read 
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -230,6 +230,16 @@ async def seen(reader: Reader, registry: Registry) -> dict[str, Any]:
                 if page.total
             }
         pages = await reader.relationships(URNS, None, "both", 0, 500, removed)
+        for direction, way in (("both", (True, False)), ("out", (True,)), ("in", (False,))):
+            counts = await reader.relationship_counts(URNS, None, direction, removed)
+            counted = {urn: Counter((row.type, row.outgoing) for row in page.rows) for urn, page in pages.items()}
+            if direction != "in":  # of an entity with itself: both ways, if asked for one
+                assert {urn: {(c.type, c.outgoing): c.total for c in rows} for urn, rows in counts.items()} == {
+                    urn: {key: total for key, total in by_type.items() if key[1] in way}
+                    for urn, by_type in counted.items()
+                    if urn in counts
+                }
+            found[f"counts {direction} {removed}"] = {urn: rows for urn, rows in counts.items() if rows}
         found[f"both {removed}"] = {
             urn: (page.total, sorted(map(str, page.rows))) for urn, page in pages.items() if page.total
         }

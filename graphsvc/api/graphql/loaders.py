@@ -8,7 +8,17 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 from strawberry.dataloader import DataLoader
 
-from graphsvc.graph.reader import EMPTY_PAGE, AspectRow, Direction, EntityRow, Flow, Page, PointRow, Reader
+from graphsvc.graph.reader import (
+    EMPTY_PAGE,
+    AspectRow,
+    Direction,
+    EntityRow,
+    Flow,
+    Page,
+    PointRow,
+    Reader,
+    RelationshipCount,
+)
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -69,6 +79,15 @@ class RelationshipsKey(NamedTuple):
     removed: bool
 
 
+class CountsKey(NamedTuple):
+    """Counts of an entity's relationships."""
+
+    urn: str
+    types: tuple[str, ...] | None
+    direction: Direction
+    removed: bool
+
+
 class HopsKey(NamedTuple):
     """A page of an entity's direct upstreams or downstreams."""
 
@@ -97,6 +116,7 @@ class Loaders:
         self.histories: DataLoader[HistoryKey, list[AspectRow]] = _loader(self._load_histories)
         self.points: DataLoader[PointsKey, list[PointRow]] = _loader(self._load_points)
         self.relationships: DataLoader[RelationshipsKey, Page] = _loader(self._load_relationships)
+        self.counts: DataLoader[CountsKey, list[RelationshipCount]] = _loader(self._load_counts)
         self.hops: DataLoader[HopsKey, Page] = _loader(self._load_hops)
 
     async def value(self, urn: str, name: str) -> dict[str, Any] | None:
@@ -133,6 +153,9 @@ class Loaders:
 
     async def _load_relationships(self, keys: list[RelationshipsKey]) -> list[Page]:
         return [page or EMPTY_PAGE for page in await _by_group(keys, self._reader.relationships)]
+
+    async def _load_counts(self, keys: list[CountsKey]) -> list[list[RelationshipCount]]:
+        return [counts or [] for counts in await _by_group(keys, self._reader.relationship_counts)]
 
     async def _load_hops(self, keys: list[HopsKey]) -> list[Page]:
         return [page or EMPTY_PAGE for page in await _by_group(keys, self._reader.hops)]
