@@ -158,6 +158,9 @@ def question_of(
         until=asked.until,
         after=after,
         max_walked=limits.max_walked_nodes,
+        max_edges=limits.max_lineage_edges,
+        pages=True,
+        hides=lambda node: bool(asked.where) or not _kept(node, asked),
     )
 
 
@@ -199,6 +202,7 @@ async def impact(
         TooLarge: A bound passes the settings' limits.
     """
     found: dict[Flow, Walked] = {}
+    pages: dict[Flow, Walked] = {}
     for flow, after in pages_of(asked.cursor, asked.flows, asked.unpaged).items():
         walked = await walks.walk(question_of(asked, flow, limits, type_names, after))
         if walked is None:
@@ -207,23 +211,22 @@ async def impact(
     rows: list[tuple[Flow, int, Node]] = []
     values: dict[str, dict[str, Any]] = {}
     edges: dict[Edge, None] = {}
-    cut = False
     for flow, walked in found.items():
         kept, known = await kept_of(walks, walked, asked, type_names, TABLE_FIELDS)
         values |= known
-        rows.extend((flow, walked.distance[node.urn], node) for node in walked.nodes if node.urn in kept)
-        shown, limited = walked.shown_edges(walked.hidden(kept))
+        page, shown = walked.shown(walked.hidden(kept))
+        rows.extend((flow, page.distance[node.urn], node) for node in page.nodes if node.urn in kept)
         edges |= dict.fromkeys(shown)
-        cut = cut or limited
+        pages[flow] = page
     names = await _names(reader, (values[node.urn] for _, _, node in rows))
-    partial = next((walked.partial for walked in found.values() if walked.partial), None)
+    partial = next((page.partial for page in pages.values() if page.partial), None)
     return Impact(
-        next(iter(found.values())).start,
+        next(iter(pages.values())).start,
         tuple(_row(node, distance, flow, values[node.urn], names) for flow, distance, node in rows),
         tuple(edges),
-        partial or (Partial.EDGE_LIMIT if cut else None),
-        any(walked.more_hops for walked in found.values()),
-        cursor_of({flow: walked.next for flow, walked in found.items() if walked.next}, asked.unpaged),
+        partial,
+        any(page.more_hops for page in pages.values()),
+        cursor_of({flow: page.next for flow, page in pages.items() if page.next}, asked.unpaged),
     )
 
 

@@ -154,10 +154,12 @@ class PastReader(Reader):
         found = await Walks(self, self._registry).walk(question)
         return None if found is None else _lineage(found)
 
-    async def walk_edges(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[Sequence[Any]]:
-        """The lineage edges that stood; else as the reader of the present."""
+    async def walk_edges(
+        self, flow: Flow, types: str, urns: list[str], limit: int, after: str | None = None
+    ) -> Sequence[Sequence[Any]]:
+        """The lineage edges that stood, always in the order of their far ends; else as the reader of the present."""
         text = query(f"read/walk_{flow}_as_of", types=types)
-        index, fars, *edges = await self._read(text, urns=urns, limit=limit, at=self._at)
+        index, fars, *edges = await self._read(text, urns=urns, limit=limit, at=self._at, after=after or "")
         rows = await self.entities(dict.fromkeys(fars))
         nodes = [rows[far] for far in fars]
         kinds, details = edges[:2], [[value or None for value in column] for column in edges[2:]]

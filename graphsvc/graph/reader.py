@@ -317,10 +317,21 @@ class Reader:
             for urn, name, referenced, removed in rows
         }
 
-    async def walk_edges(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[Sequence[Any]]:
-        """The lineage edges that lead on from some nodes, in columns, as `read/walk_up` and `read/walk_down` say."""
-        text = query(f"read/walk_{flow}", types=types)
-        columns: Sequence[Sequence[Any]] = await self._read(text, urns=urns, limit=limit)
+    async def walk_edges(
+        self, flow: Flow, types: str, urns: list[str], limit: int, after: str | None = None
+    ) -> Sequence[Sequence[Any]]:
+        """
+        The lineage edges that lead on from some nodes, in columns, as `read/walk_up` and `read/walk_down` say.
+
+        With `after` those of one node, in the order of their far ends, behind this URN.
+        """
+        if after is None:
+            columns: Sequence[Sequence[Any]] = await self._read(
+                query(f"read/walk_{flow}", types=types), urns=urns, limit=limit
+            )
+        else:
+            text = query(f"read/walk_{flow}_wide", types=types)
+            columns = await self._read(text, urn=urns[0], after=after, limit=limit)
         return columns
 
     async def walk_columns(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ import random
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -298,6 +298,14 @@ async def test_the_past_is_what_the_oracle_says(
                 walked = await Walks(past, registry).walk(Question(urn, flow, 9, 50, 10.0))
                 expected = then.walk(urn, flow) if urn in then.entities() else None
                 assert (walked and dict(walked.distance)) == expected
+                narrow = Question(urn, flow, 9, 50, 10.0, max_edges=1, pages=True)
+                nodes: list[str] = []
+                while page := await Walks(past, registry).walk(narrow):
+                    nodes += [node.urn for node in page.nodes]
+                    if page.next is None:
+                        break
+                    narrow = replace(narrow, after=page.next)
+                assert nodes == [node.urn for node in walked.nodes] if walked else not nodes
 
 
 @pytest.mark.parametrize("seed", range(20, 24))

@@ -226,8 +226,8 @@ def _as_read(found: graph.Lineage, flow: Flow) -> _Part:
 
 def _without(found: Walked, flow: Flow, kept: set[str]) -> _Part:
     """A walk's page, without the nodes that are not to be shown."""
-    nodes = [node for node in found.nodes if node.urn in kept]
-    edges, cut = found.shown_edges(found.hidden(kept))
+    page, edges = found.shown(found.hidden(kept))
+    nodes = [node for node in page.nodes if node.urn in kept]
     return _Part(
         flow,
         graph.LineageNode(found.start.urn, found.start.name, 0, found.start.removed, found.start.referenced_only),
@@ -239,9 +239,9 @@ def _without(found: Walked, flow: Flow, kept: set[str]) -> _Part:
             [node.referenced_only for node in nodes],
         ),
         edges,
-        limit_of(found.partial) or (LineageLimit.EDGE_LIMIT if cut else None),
-        bool(found.more_hops),
-        found.next,
+        limit_of(page.partial),
+        bool(page.more_hops),
+        page.next,
     )
 
 
