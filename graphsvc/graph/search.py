@@ -162,6 +162,13 @@ class Answer(NamedTuple):
     partial: bool
 
 
+class Among(NamedTuple):
+    """A list of entities: those that have one of the values in a field, or as their `urn`."""
+
+    field: str
+    values: tuple[str, ...]
+
+
 class Total(NamedTuple):
     """How many match; `partial` if there are more, and counting stopped."""
 
@@ -347,6 +354,56 @@ class Search:
         ]
         counts = self._counts(found.facets, names)
         return Answer(hits, min(found.total, self._most), counts, partial=found.total > self._most)
+
+    async def lists(
+        self, wanted: Iterable[Among], start: int, count: int, facets: Sequence[str] = (), limit: int = 0
+    ) -> dict[Among, Answer]:
+        """
+        One page of each of some lists, in one query; as `answer` gives it for `*` and a filter.
+
+        Args:
+            wanted: Lists, by their URNs or by one value of a field.
+            start: As `answer` has it; so are the others.
+            count: The same.
+            facets: The same.
+            limit: The same.
+
+        Returns:
+            List -> page. Those that the index cannot look up, or that are too long to be counted, are left out.
+        """
+        names = {_field(name): name for name in facets}
+        requests: dict[Among, dict[str, Any]] = {}
+        for at, among in enumerate(dict.fromkeys(wanted)):
+            condition = self._condition(Filter(*among))
+            row = {"at": at, "texts": [], "urns": [], "field": None, "value": None}
+            if among.field == "urn":
+                requests[among] = row | {"urns": list(dict.fromkeys(among.values))}
+            elif len(among.values) == 1 and _indexed(condition, self._model.text.plain):
+                sought = _sought([[condition]], self._model.text.plain)
+                requests[among] = row | {
+                    "texts": [sought],
+                    "field": condition["field"],
+                    "value": condition["values"][0],
+                }
+        if not requests:
+            return {}
+        rows = await self._ask(
+            query("read/search_lists"),
+            requests=list(requests.values()),
+            most=self._most + 1,
+            start=start,
+            count=count,
+            facets=list(names),
+            limit=limit,
+        )
+        pages = {at: more for at, *more in rows}
+        found: dict[Among, Answer] = {}
+        for among, request in requests.items():
+            page, total, counts = pages[request["at"]]
+            if total <= self._most:
+                hits = [Hit(urn, name or urn, 0.0) for urn, name in page]
+                found[among] = Answer(hits, total, self._counts(counts, names), partial=False)
+        return found
 
     async def scroll(
         self, wanted: SearchQuery, after: Cursor | None, count: int, sort: Sort | None = None
