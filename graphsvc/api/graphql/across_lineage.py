@@ -13,7 +13,18 @@ from typing import Any
 import orjson
 import strawberry
 
-from graphsvc.api.filters import DEGREE, FAR, Criterion, OrFilters, facts_of, farthest, fields_of, matches, platform_urn
+from graphsvc.api.filters import (
+    DEGREE,
+    FAR,
+    Criterion,
+    OrFilters,
+    checked,
+    facts_of,
+    farthest,
+    fields_of,
+    matches,
+    platform_urn,
+)
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of
 from graphsvc.api.graphql.names import EntityType, enum_name, enum_names
@@ -393,12 +404,12 @@ def _filters(
         always.append(Criterion("_entityType", view.types))
     of_view = [[Criterion(*condition) for condition in group] for group in view.groups]
     groups = both_groups(criteria_of(asked.or_filters or []), of_view)
-    return [[*group, *always] for group in groups] or ([always] if always else [])
+    return checked([[*group, *always] for group in groups] or ([always] if always else []))
 
 
 def criteria_of(groups: Iterable[AndFilterInput]) -> list[list[Criterion]]:
-    """GraphQL's filters as plain values."""
-    return [
+    """GraphQL's filters as plain values; raises as `checked` does."""
+    found = [
         [
             Criterion(
                 item.field,
@@ -410,6 +421,8 @@ def criteria_of(groups: Iterable[AndFilterInput]) -> list[list[Criterion]]:
         ]
         for group in groups
     ]
+    checked(found)
+    return found
 
 
 def _ignored(asked: SearchAcrossLineageInput | ScrollAcrossLineageInput) -> list[EntityTypeToPlatforms]:
