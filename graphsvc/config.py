@@ -113,6 +113,11 @@ class GraphqlSettings(_Section):
     max_walked_nodes: int = Field(
         default=100_000, gt=0, description="Nodes that the pages of one lineage answer reach together."
     )
+    max_lineage_edges: int = Field(
+        default=200_000,
+        gt=0,
+        description="Edges of one page of a lineage answer that is walked hop by hop; past it `partial` is true.",
+    )
     max_cost: int = Field(
         default=1_000_000, gt=0, description="Fields that a request may have to answer, as its page sizes and hops say."
     )

@@ -18,6 +18,8 @@ GraphsvcError
 + CursorGone           410  dead-letter  what a cursor points at is not kept any more
 + TooSlow              429  dead-letter  a subscriber takes its changes more slowly than they come
 + BadSchema            422  dead-letter  the schema registry cannot take this schema
+  + IncompatibleSchema 409  dead-letter  … as the subject has older ones that it does not go with
+  + BadLevel           422  dead-letter  what is no level of compatibility
 + UnsupportedMediaType 415  dead-letter  the body does not call itself JSON
 + TooLarge             413  dead-letter  a limit on size was passed
 + Unauthorized         401  dead-letter  no token, or a wrong one
@@ -111,9 +113,9 @@ class NotFound(GraphsvcError):
 
 
 class SchemaNotFound(NotFound):
-    """The schema registry has no such subject (40401), version (40402) or schema (40403): Confluent's codes."""
+    """The schema registry has no such subject (40401), version (40402), schema (40403) or level (40408)."""
 
-    def __init__(self, message: str, code: Literal[40401, 40402, 40403]) -> None:
+    def __init__(self, message: str, code: Literal[40401, 40402, 40403, 40408]) -> None:
         self.code = code
         super().__init__(message)
 
@@ -133,10 +135,24 @@ class TooSlow(GraphsvcError):
 
 
 class BadSchema(GraphsvcError):
-    """A schema that is not Avro, not well-formed, or over the limit."""
+    """A schema that is not Avro, not well-formed, or over the limit; `code` is Confluent's."""
 
     status = 422
     fate = "dead-letter"
+    code: ClassVar[int] = 42201
+
+
+class IncompatibleSchema(BadSchema):
+    """A schema that the subject's level of compatibility does not let follow the older ones."""
+
+    status = 409
+    code = 409
+
+
+class BadLevel(BadSchema):
+    """A level of compatibility that is none."""
+
+    code = 42203
 
 
 class TooLarge(GraphsvcError):

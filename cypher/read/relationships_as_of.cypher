@@ -8,9 +8,10 @@
 // at       milliseconds
 // start    relationships to leave out, in the order of the answer
 // count    relationships at most, per entity
+// counts   whether to count the types; else they are empty
 // returns  one row: rows, [[urn, total, [[type, urn of the other end, outgoing, aspect, declaredBy, via, createdOn,
-//          createdActor, updatedOn, updatedActor, properties]]]]; a page is sorted by type, then the other end's urn; the
-//          type is the model's own, also where the edge is a mirror; times are milliseconds
+//          createdActor, updatedOn, updatedActor, properties]], [[type, outgoing, how many]]]]; a page is sorted by type,
+//          then the other end's urn; the type is the model's own, also where the edge is a mirror; times are milliseconds
 // index    entity_urn (unique), then the entity's relationships of these types; past_edge_source, past_edge_target;
 //          aspect_version (unique) by urn and name
 // note     __TYPES__ is replaced by names from the registry, joined by |. An edge from an entity to itself counts once. An
@@ -25,6 +26,7 @@
 // :param at => 3
 // :param start => 0
 // :param count => 10
+// :param counts => true
 UNWIND $urns AS urn
 CALL (urn) {
   MATCH (:Entity {urn: urn})-[edge:__TYPES__]->(other:Entity)
@@ -60,4 +62,9 @@ WHERE $removed OR NOT (
 WITH urn, type, other, outgoing, edge ORDER BY type, other, edge.aspect, edge.declaredBy
 WITH urn, collect([type, other, outgoing, edge.aspect, edge.declaredBy, edge.via, edge.createdOn, edge.createdActor,
                    edge.updatedOn, edge.updatedActor, edge.properties]) AS found
-RETURN collect([urn, size(found), found[$start..][..$count]]) AS rows
+RETURN collect([urn, size(found), found[$start..][..$count], COLLECT {
+  UNWIND CASE WHEN $counts THEN found ELSE [] END AS row
+  WITH row[0] AS type, row[2] AS outgoing, count(*) AS count
+  ORDER BY type, outgoing DESC
+  RETURN [type, outgoing, count]
+}]) AS rows

@@ -2,7 +2,8 @@
 //
 // urns     [urn], the near ends
 // at       milliseconds
-// limit    edges at most; which ones are left out is not said
+// after    only edges to far ends behind this URN
+// limit    edges at most, in the order of the far ends
 // returns  one row: columns, [[index of the near end in urns], [urn of the far end], [type], [points to the downstream],
 //          [aspect], [via], [createdOn], [updatedOn], [transformOperation]], as in read/walk_down
 // index    entity_urn (unique), then each node's relationships of these types; past_edge_target
@@ -11,6 +12,7 @@
 //
 // :param urns => ["urn:li:dataset:a"]
 // :param at => 3
+// :param after => ""
 // :param limit => 100
 UNWIND range(0, size($urns) - 1) AS index
 WITH index, $urns[index] AS urn
@@ -24,7 +26,8 @@ CALL (urn) {
     AND past.type IN split("__TYPES__", "|")
   RETURN past.source AS far, past.type AS type, properties(past) AS edge
 }
-WITH index, far, type, edge LIMIT $limit
+WITH index, far, type, edge WHERE far > $after
+WITH index, far, type, edge ORDER BY far LIMIT $limit
 RETURN [collect(index), collect(far), collect(coalesce(edge.mirrorOf, type)), collect(edge.mirrorOf IS NOT NULL),
         collect(coalesce(edge.aspect, "")), collect(coalesce(edge.via, "")), collect(coalesce(edge.createdOn, 0)),
         collect(coalesce(edge.updatedOn, 0)), collect(coalesce(edge.transformOperation, ""))] AS columns

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
-from graphsvc.errors import BadRequest
+from graphsvc.errors import BadRequest, TooLarge
 from graphsvc.urn import parse_urn
 
 PLATFORM_URN = "urn:li:dataPlatform:"
@@ -16,6 +17,10 @@ FAR = 3  # a degree from here on is the facet's "3+"
 _BARE_PLATFORM = frozenset({"chart", "dashboard", "dataFlow", "notebook"})
 
 Facts = Mapping[str, Sequence[str]]
+# Each is looked at for each entity of a walk; values of EQUAL and IN are looked up, however many they are.
+MAX_CONDITIONS = 500
+MAX_COMPARED = 500
+EXACT = frozenset({"EQUAL", "IN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,17 @@ class Criterion:
         values: One of them should match.
         operator: `EQUAL`, `IN`, `CONTAIN` ….
         negated: It must not hold.
+        wanted: The values.
     """
 
     field: str
     values: tuple[str, ...] = ()
     operator: str = "EQUAL"
     negated: bool = False
+    wanted: frozenset[str] = dataclass_field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wanted", frozenset(self.values))
 
     @property
     def name(self) -> str:
@@ -55,8 +65,6 @@ def _as_numbers(compare: Callable[[float, float], bool]) -> Callable[[str, str],
 
 
 _COMPARE: dict[str, Callable[[str, str], bool]] = {
-    "EQUAL": lambda fact, value: fact == value,
-    "IN": lambda fact, value: fact == value,
     "IEQUAL": lambda fact, value: fact.casefold() == value.casefold(),
     "CONTAIN": lambda fact, value: value.casefold() in fact.casefold(),
     "START_WITH": lambda fact, value: fact.casefold().startswith(value.casefold()),
@@ -82,10 +90,30 @@ def _holds(criterion: Criterion, facts: Facts) -> bool:
     found = facts.get(criterion.name, ())
     if criterion.operator == "EXISTS":
         return bool(found) != criterion.negated
+    if criterion.operator in EXACT:
+        return criterion.wanted.isdisjoint(found) == criterion.negated
     compare = _COMPARE.get(criterion.operator)
     if compare is None:
         raise BadRequest(f"condition {criterion.operator} of {criterion.field} is not answered over lineage")
     return any(compare(fact, value) for fact in found for value in criterion.values) != criterion.negated
+
+
+def checked(filters: OrFilters) -> OrFilters:
+    """
+    The same, if they can be held against each entity of a walk in good time.
+
+    Raises:
+        TooLarge: Over MAX_CONDITIONS conditions, or over MAX_COMPARED values that have to be compared one by one.
+    """
+    conditions = [criterion for group in filters for criterion in group]
+    if len(conditions) > MAX_CONDITIONS:
+        raise TooLarge(f"the filters have {len(conditions)} conditions; at most {MAX_CONDITIONS} are looked at")
+    compared = sum(len(criterion.values) for criterion in conditions if criterion.operator not in EXACT)
+    if compared > MAX_COMPARED:
+        raise TooLarge(
+            f"the filters have {compared} values beside those of EQUAL and IN; at most {MAX_COMPARED} are compared"
+        )
+    return filters
 
 
 def fields_of(filters: OrFilters) -> set[str]:

@@ -34,6 +34,8 @@ class Asked:
         removed: Show soft-deleted entities too.
         where: Entities to show; what they hang on by is then left out, and stood for by folded edges.
         during: Entities that the walk enters.
+        since: Milliseconds: an edge that has times counts only if one of them is not before this.
+        until: The same for the end of the time.
         cursor: Where an earlier answer to the same question ended; None for the first page.
         as_of: Milliseconds of the time whose graph the walks are of; None for now.
     """
@@ -48,6 +50,8 @@ class Asked:
     removed: bool = False
     where: OrFilters = ()
     during: OrFilters = ()
+    since: int | None = None
+    until: int | None = None
     cursor: str | None = None
     as_of: int | None = None
 
@@ -150,8 +154,13 @@ def question_of(
         folded=job if asked.fold else _nothing,
         during=during_filter(asked.during, type_names),
         mixed=asked.mixed,
+        since=asked.since,
+        until=asked.until,
         after=after,
         max_walked=limits.max_walked_nodes,
+        max_edges=limits.max_lineage_edges,
+        pages=True,
+        hides=lambda node: bool(asked.where) or not _kept(node, asked),
     )
 
 
@@ -193,6 +202,7 @@ async def impact(
         TooLarge: A bound passes the settings' limits.
     """
     found: dict[Flow, Walked] = {}
+    pages: dict[Flow, Walked] = {}
     for flow, after in pages_of(asked.cursor, asked.flows, asked.unpaged).items():
         walked = await walks.walk(question_of(asked, flow, limits, type_names, after))
         if walked is None:
@@ -201,30 +211,57 @@ async def impact(
     rows: list[tuple[Flow, int, Node]] = []
     values: dict[str, dict[str, Any]] = {}
     edges: dict[Edge, None] = {}
-    cut = False
     for flow, walked in found.items():
-        kept = {n.urn for n in (*walked.before, *walked.nodes) if _kept(n, asked)}
-        page = [node for node in walked.nodes if node.urn in kept]
-        needed = kept if asked.where else [node.urn for node in page]
-        values |= {urn: {} for urn in needed}  # a node may go in between
-        values |= await walks.values(needed, TABLE_FIELDS | fields_of(asked.where))
-        if asked.where:
-            kept = {urn for urn in kept if _matches(asked, urn, values[urn], walked.distance[urn], type_names)}
-        rows.extend((flow, walked.distance[node.urn], node) for node in page if node.urn in kept)
-        hidden = walked.distance.keys() - kept - {walked.start.urn}
-        shown, limited = walked.shown_edges(hidden)
+        kept, known = await kept_of(walks, walked, asked, type_names, TABLE_FIELDS)
+        values |= known
+        page, shown = walked.shown(walked.hidden(kept))
+        rows.extend((flow, page.distance[node.urn], node) for node in page.nodes if node.urn in kept)
         edges |= dict.fromkeys(shown)
-        cut = cut or limited
+        pages[flow] = page
     names = await _names(reader, (values[node.urn] for _, _, node in rows))
-    partial = next((walked.partial for walked in found.values() if walked.partial), None)
+    partial = next((page.partial for page in pages.values() if page.partial), None)
     return Impact(
-        next(iter(found.values())).start,
+        next(iter(pages.values())).start,
         tuple(_row(node, distance, flow, values[node.urn], names) for flow, distance, node in rows),
         tuple(edges),
-        partial or (Partial.EDGE_LIMIT if cut else None),
-        any(walked.more_hops for walked in found.values()),
-        cursor_of({flow: walked.next for flow, walked in found.items() if walked.next}, asked.unpaged),
+        partial,
+        any(page.more_hops for page in pages.values()),
+        cursor_of({flow: page.next for flow, page in pages.items() if page.next}, asked.unpaged),
     )
+
+
+async def kept_of(
+    walks: Walks,
+    walked: Walked,
+    asked: Asked,
+    type_names: Mapping[str, str],
+    fields: frozenset[str] = frozenset(),
+) -> tuple[set[str], dict[str, dict[str, Any]]]:
+    """
+    What an answer shows of a walk.
+
+    Args:
+        walks: Walks of the graph.
+        walked: A page of one.
+        asked: What to show.
+        type_names: As `impact` has them.
+        fields: Properties to bring of what the page shows.
+
+    Returns:
+        URNs of the nodes to show, those of earlier pages too; and the properties of at least those of the page.
+
+    Raises:
+        BadRequest: A filter makes no sense.
+    """
+    kept = {node.urn for node in (*walked.before, *walked.nodes) if _kept(node, asked)}
+    needed = kept if asked.where else [node.urn for node in walked.nodes if node.urn in kept]
+    wanted = fields | fields_of(asked.where)
+    values: dict[str, dict[str, Any]] = {urn: {} for urn in needed}  # a node may go in between
+    if wanted:
+        values |= await walks.values(needed, wanted)
+    if asked.where:
+        kept = {urn for urn in kept if _matches(asked, urn, values[urn], walked.distance[urn], type_names)}
+    return kept, values
 
 
 def pages_of(cursor: str | None, flows: Iterable[Flow], question: Any) -> dict[Flow, Place]:

@@ -21,6 +21,7 @@ from graphsvc.graph.reader import (
     NodeColumns,
     Page,
     Reader,
+    RelationshipCount,
     RelationshipRow,
     Walk,
 )
@@ -97,6 +98,32 @@ class PastReader(Reader):
         sides = {"out": direction != "in", "in": direction != "out"}
         return await self._page(urns, wanted, start=start, count=count, removed=removed, lineage=False, **sides)
 
+    async def relationship_counts(
+        self,
+        urns: Iterable[str],
+        types: Collection[str] | None,
+        direction: Direction,
+        removed: bool = True,  # noqa: FBT001, FBT002  the same
+    ) -> dict[str, list[RelationshipCount]]:
+        """How many relationships stood; else as the reader of the present."""
+        wanted = self._shown if types is None else self._shown & frozenset(types)
+        if not wanted:
+            return {}
+        text = query("read/relationships_as_of", types="|".join(sorted(wanted)))
+        sides = {"out": direction != "in", "in": direction != "out"}
+        rows = await self._read(
+            text,
+            urns=list(urns),
+            at=self._at,
+            counts=True,
+            start=0,
+            count=0,
+            removed=removed,
+            lineage=False,
+            **sides,
+        )
+        return {urn: list(map(RelationshipCount._make, counts)) for urn, _, _, counts in rows}
+
     async def hops(
         self,
         urns: Iterable[str],
@@ -127,10 +154,12 @@ class PastReader(Reader):
         found = await Walks(self, self._registry).walk(question)
         return None if found is None else _lineage(found)
 
-    async def walk_edges(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[Sequence[Any]]:
-        """The lineage edges that stood; else as the reader of the present."""
+    async def walk_edges(
+        self, flow: Flow, types: str, urns: list[str], limit: int, after: str | None = None
+    ) -> Sequence[Sequence[Any]]:
+        """The lineage edges that stood, always in the order of their far ends; else as the reader of the present."""
         text = query(f"read/walk_{flow}_as_of", types=types)
-        index, fars, *edges = await self._read(text, urns=urns, limit=limit, at=self._at)
+        index, fars, *edges = await self._read(text, urns=urns, limit=limit, at=self._at, after=after or "")
         rows = await self.entities(dict.fromkeys(fars))
         nodes = [rows[far] for far in fars]
         kinds, details = edges[:2], [[value or None for value in column] for column in edges[2:]]
@@ -166,8 +195,8 @@ class PastReader(Reader):
         if not types:
             return {}
         text = query("read/relationships_as_of", types="|".join(sorted(types)))
-        rows = await self._read(text, urns=list(urns), at=self._at, **parameters)
-        return {urn: Page(total, tuple(map(RelationshipRow._make, page))) for urn, total, page in rows}
+        rows = await self._read(text, urns=list(urns), at=self._at, counts=False, **parameters)
+        return {urn: Page(total, tuple(map(RelationshipRow._make, page))) for urn, total, page, _ in rows}
 
     def _node(self, urn: Urn, aspects: Mapping[str, AspectRow]) -> Row:
         """Properties of an entity's node, as far as some of its aspects make them."""

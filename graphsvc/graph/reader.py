@@ -126,6 +126,14 @@ class RelationshipRow(NamedTuple):
     properties: list[str] | None
 
 
+class RelationshipCount(NamedTuple):
+    """How many relationships of a type an entity has; `outgoing`: they point to the other ends."""
+
+    type: str
+    outgoing: bool
+    total: int
+
+
 class Page(NamedTuple):
     """A page of relationships, and how many there are in all."""
 
@@ -309,10 +317,21 @@ class Reader:
             for urn, name, referenced, removed in rows
         }
 
-    async def walk_edges(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[Sequence[Any]]:
-        """The lineage edges that lead on from some nodes, in columns, as `read/walk_up` and `read/walk_down` say."""
-        text = query(f"read/walk_{flow}", types=types)
-        columns: Sequence[Sequence[Any]] = await self._read(text, urns=urns, limit=limit)
+    async def walk_edges(
+        self, flow: Flow, types: str, urns: list[str], limit: int, after: str | None = None
+    ) -> Sequence[Sequence[Any]]:
+        """
+        The lineage edges that lead on from some nodes, in columns, as `read/walk_up` and `read/walk_down` say.
+
+        With `after` those of one node, in the order of their far ends, behind this URN.
+        """
+        if after is None:
+            columns: Sequence[Sequence[Any]] = await self._read(
+                query(f"read/walk_{flow}", types=types), urns=urns, limit=limit
+            )
+        else:
+            text = query(f"read/walk_{flow}_wide", types=types)
+            columns = await self._read(text, urn=urns[0], after=after, limit=limit)
         return columns
 
     async def walk_columns(self, flow: Flow, types: str, urns: list[str], limit: int) -> Sequence[tuple[str, str, str]]:
@@ -414,6 +433,32 @@ class Reader:
         text = query(f"read/relationships_{direction}", types=names)
         rows = await self._read(text, urns=list(urns), start=start, count=count, removed=removed)
         return {urn: Page(total, tuple(map(RelationshipRow._make, page))) for urn, total, page in rows}
+
+    async def relationship_counts(
+        self,
+        urns: Iterable[str],
+        types: Collection[str] | None,
+        direction: Direction,
+        removed: bool = True,  # noqa: FBT001, FBT002  as above
+    ) -> dict[str, list[RelationshipCount]]:
+        """
+        How many relationships of each type each entity has, by type, those that point away first.
+
+        Args:
+            urns: Entities, known or not.
+            types: As `relationships` has them.
+            direction: Seen from the entity.
+            removed: Those with soft-deleted entities too.
+
+        Returns:
+            URN -> counts, none of them 0; URNs without a node are left out.
+        """
+        wanted = self._shown if types is None else self._shown & frozenset(types)
+        if not wanted:
+            return {}
+        text = query(f"read/relationship_counts_{direction}", types="|".join(sorted(wanted)))
+        rows = await self._read(text, urns=list(urns), removed=removed)
+        return {urn: list(map(RelationshipCount._make, counts)) for urn, counts in rows}
 
     async def hops(
         self,

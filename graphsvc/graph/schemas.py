@@ -9,7 +9,8 @@ import orjson
 from fastavro.schema import SchemaParseException
 from neo4j import READ_ACCESS, AsyncDriver, AsyncManagedTransaction
 
-from graphsvc.errors import BadSchema, SchemaNotFound
+from graphsvc.errors import BadSchema, IncompatibleSchema, SchemaNotFound
+from graphsvc.graph.compatibility import Level, problems
 from graphsvc.graph.driver import store_errors
 from graphsvc.graph.queries import query
 
@@ -36,6 +37,18 @@ class SubjectVersion(NamedTuple):
     text: str
 
 
+class _State(NamedTuple):
+    """A subject at a moment: its level, and its versions as the query brings them, rising."""
+
+    level: Level
+    rows: list[dict[str, Any]]
+
+    @property
+    def texts(self) -> dict[int, str]:
+        """Version -> schema, rising."""
+        return {row["version"]: row["text"] for row in self.rows}
+
+
 class GraphSchemas:
     """
     Schemas in Neo4j, for all replicas.
@@ -54,8 +67,6 @@ class GraphSchemas:
         """
         Make a schema the subject's newest version, unless it is one of its versions already.
 
-        Whether readers of the older versions can read the new one is not looked at.
-
         Args:
             subject: Its name, at most SUBJECT_LENGTH characters.
             text: The schema as JSON, at most SCHEMA_BYTES.
@@ -65,14 +76,101 @@ class GraphSchemas:
 
         Raises:
             BadSchema: It is no Avro schema, or too large; or the subject has no name, or one that is too long.
+            IncompatibleSchema: The subject's level does not let it follow the older ones.
         """
-        if not 0 < len(subject) <= SUBJECT_LENGTH:
-            raise BadSchema(f"a subject's name has 1 to {SUBJECT_LENGTH} characters")
+        check_name(subject)
         mark = await asyncio.to_thread(fingerprint, text)
-        if known := await self._same(subject, mark):
-            return known.id
+        while True:  # until nobody registers in between
+            state = await self._state(subject)
+            for row in state.rows:
+                if row["fingerprint"] == mark:
+                    return int(row["id"])
+            found = await asyncio.to_thread(problems, state.level, text, state.texts)
+            if found:
+                raise IncompatibleSchema(
+                    f"the schema does not go with older ones of subject '{subject}', as its compatibility level asks: "
+                    + " ".join(found)
+                )
+            if registered := await self._register(subject, mark, text, state):
+                return registered
 
-        async def write(tx: AsyncManagedTransaction) -> int:
+    async def level(self, subject: str | None = None, *, own: bool = False) -> Level:
+        """
+        What new versions have to be to older ones; NONE where nobody has set it.
+
+        Args:
+            subject: None for the general level. A subject need not be there.
+            own: The subject's own level is meant, not the one that holds.
+
+        Raises:
+            SchemaNotFound: It has none of its own, though it is meant.
+        """
+        (row,) = await self._read(query("read/schema_levels"), subject=subject or "")
+        if own and row["own"] is None:
+            raise SchemaNotFound(f"Subject '{subject}' does not have subject-level compatibility configured", 40408)
+        return _level(row)
+
+    async def set_level(self, subject: str | None, level: Level | None) -> None:
+        """
+        Say what new versions have to be from now on.
+
+        Args:
+            subject: None for all that have no level of their own.
+            level: None to give a subject the general level again.
+
+        Raises:
+            BadSchema: The subject has no name, or one that is too long.
+        """
+        word = None if level is None else level.value
+
+        async def write(tx: AsyncManagedTransaction) -> None:
+            if subject is None:
+                await tx.run(query("write/set_general_level"), level=word)
+            else:
+                await tx.run(query("write/set_subject_level"), subject=subject, level=word)
+
+        if subject is not None:
+            check_name(subject)
+        with store_errors():
+            async with self._driver.session(database=self._database) as session:
+                await session.execute_write(write)
+
+    async def problems(self, subject: str, text: str, version: int | Literal["latest"] | None) -> list[str]:
+        """
+        What keeps a schema from becoming the subject's newest, under its level; it is not stored.
+
+        Args:
+            subject: Its name; one that is not there takes any schema.
+            text: The schema as JSON.
+            version: The only one to compare with; None for those that the level names.
+
+        Raises:
+            BadSchema: It is no Avro schema, or too large.
+            SchemaNotFound: There is no such version.
+        """
+        await asyncio.to_thread(fingerprint, text)
+        state = await self._state(subject)
+        texts = state.texts
+        if version is not None and not (version == "latest" and not texts):
+            found = await self.version(subject, version)
+            texts = {found.version: found.text}
+        return await asyncio.to_thread(problems, state.level, text, texts)
+
+    async def _state(self, subject: str) -> "_State":
+        async def read(tx: AsyncManagedTransaction) -> _State:
+            return await _state_in(tx, subject)
+
+        with store_errors():
+            async with self._driver.session(database=self._database, default_access_mode=READ_ACCESS) as session:
+                return await session.execute_read(read)
+
+    async def _register(self, subject: str, mark: str, text: str, checked: "_State") -> int | None:
+        """The schema's id; None if the subject is not as it was when the schema was compared."""
+
+        async def write(tx: AsyncManagedTransaction) -> int | None:
+            await tx.run(query("write/lock_schemas"))
+            if await _state_in(tx, subject) != checked:
+                return None
             found = await tx.run(query("write/register_schema"), subject=subject, fingerprint=mark, text=text)
             return int((await found.single(strict=True))["id"])
 
@@ -162,6 +260,12 @@ class GraphSchemas:
                 return await session.execute_read(read)
 
 
+def check_name(subject: str) -> None:
+    """Raise BadSchema if a subject cannot be called so."""
+    if not 0 < len(subject) <= SUBJECT_LENGTH:
+        raise BadSchema(f"a subject's name has 1 to {SUBJECT_LENGTH} characters")
+
+
 def fingerprint(text: str) -> str:
     """
     What two texts of the same schema have in common: sha256 of its JSON, spelt one way.
@@ -192,3 +296,12 @@ def fingerprint(text: str) -> str:
 
 def _version(subject: str, row: dict[str, Any]) -> SubjectVersion:
     return SubjectVersion(subject, row["version"], row["id"], row["text"])
+
+
+def _level(row: dict[str, Any]) -> Level:
+    return Level(row["own"] or row["general"] or Level.NONE)
+
+
+async def _state_in(tx: AsyncManagedTransaction, subject: str) -> _State:
+    levels = await (await tx.run(query("read/schema_levels"), subject=subject)).data()
+    return _State(_level(levels[0]), await (await tx.run(query("read/schema_versions"), subject=subject)).data())

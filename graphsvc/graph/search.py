@@ -3,17 +3,19 @@
 import asyncio
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
-from graphsvc.errors import BadRequest, StoreRefused
+from graphsvc.errors import BadRequest, BadUrn, StoreRefused
 from graphsvc.graph.queries import query
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import FieldSpec, Registry
 from graphsvc.graph.search_text import SearchText, TextFields, completed, quoted, understood
 from graphsvc.graph.words import pieces
+from graphsvc.urn import parse_urn
 
 # Fields that words are looked for in, by the model's annotations; columns stand in fieldWords. The schema's V006 has
 # the same, which a test compares. What such fields hold is a word of a small set, or no word: one filters by them.
@@ -89,7 +91,7 @@ class SearchQuery:
     What to search for.
 
     Attributes:
-        text: As `search_text` reads it; `*` and the empty one are in every entity.
+        text: As `search_text` reads it; `*` and the empty one are in every entity, a URN is that of one.
         types: Entity types as URNs spell them; None for all.
         filters: Groups: in one of them all conditions must hold. None of them means no condition.
         removed: Soft-deleted entities too. A filter on `removed` asks for them by itself.
@@ -101,6 +103,15 @@ class SearchQuery:
     filters: tuple[tuple[Filter, ...], ...] = ()
     removed: bool = False
     completing: bool = False
+
+    @property
+    def urn(self) -> str | None:
+        """The URN that the text is, if it is one; it may stand in quotation marks."""
+        text = self.text.strip().strip('"')
+        with suppress(BadUrn):
+            parse_urn(text)
+            return text
+        return None
 
 
 class Sort(NamedTuple):
@@ -149,6 +160,13 @@ class Answer(NamedTuple):
     total: int
     facets: dict[str, list[Count]]
     partial: bool
+
+
+class Among(NamedTuple):
+    """A list of entities: those that have one of the values in a field, or as their `urn`."""
+
+    field: str
+    values: tuple[str, ...]
 
 
 class Total(NamedTuple):
@@ -331,10 +349,61 @@ class Search:
             if found.rows or found.total or not text.nearer or await self._total(source):
                 break
         hits = [
-            Hit(urn, name or urn, score, _matched(own, name or "", text)) for urn, name, score, _, own in found.rows
+            Hit(urn, name or urn, score, (("urn", urn),) if shown and wanted.urn else _matched(own, name or "", text))
+            for urn, name, score, _, own in found.rows
         ]
         counts = self._counts(found.facets, names)
         return Answer(hits, min(found.total, self._most), counts, partial=found.total > self._most)
+
+    async def lists(
+        self, wanted: Iterable[Among], start: int, count: int, facets: Sequence[str] = (), limit: int = 0
+    ) -> dict[Among, Answer]:
+        """
+        One page of each of some lists, in one query; as `answer` gives it for `*` and a filter.
+
+        Args:
+            wanted: Lists, by their URNs or by one value of a field.
+            start: As `answer` has it; so are the others.
+            count: The same.
+            facets: The same.
+            limit: The same.
+
+        Returns:
+            List -> page. Those that the index cannot look up, or that are too long to be counted, are left out.
+        """
+        names = {_field(name): name for name in facets}
+        requests: dict[Among, dict[str, Any]] = {}
+        for at, among in enumerate(dict.fromkeys(wanted)):
+            condition = self._condition(Filter(*among))
+            row = {"at": at, "texts": [], "urns": [], "field": None, "value": None}
+            if among.field == "urn":
+                requests[among] = row | {"urns": list(dict.fromkeys(among.values))}
+            elif len(among.values) == 1 and _indexed(condition, self._model.text.plain):
+                sought = _sought([[condition]], self._model.text.plain)
+                requests[among] = row | {
+                    "texts": [sought],
+                    "field": condition["field"],
+                    "value": condition["values"][0],
+                }
+        if not requests:
+            return {}
+        rows = await self._ask(
+            query("read/search_lists"),
+            requests=list(requests.values()),
+            most=self._most + 1,
+            start=start,
+            count=count,
+            facets=list(names),
+            limit=limit,
+        )
+        pages = {at: more for at, *more in rows}
+        found: dict[Among, Answer] = {}
+        for among, request in requests.items():
+            page, total, counts = pages[request["at"]]
+            if total <= self._most:
+                hits = [Hit(urn, name or urn, 0.0) for urn, name in page]
+                found[among] = Answer(hits, total, self._counts(counts, names), partial=False)
+        return found
 
     async def scroll(
         self, wanted: SearchQuery, after: Cursor | None, count: int, sort: Sort | None = None
@@ -469,11 +538,14 @@ class Search:
         )
 
     def _read(self, wanted: SearchQuery) -> SearchText:
+        if wanted.urn:
+            return SearchText(None, ())
         return (completed if wanted.completing else understood)(wanted.text, self._model.text)
 
     def _source(self, wanted: SearchQuery, text: str | None) -> dict[str, Any]:
         """The parameters that all queries share; `text` is a Lucene query."""
-        groups = [[self._condition(f) for f in group] for group in wanted.filters]
+        named = [Filter("urn", (wanted.urn,))] if wanted.urn else []
+        groups = [[self._condition(f) for f in (*named, *group)] for group in wanted.filters or ((),) * len(named)]
         sought = _sought(groups, self._model.text.plain)
         parts = [part for part in (text, sought and f"{sought}^0") if part]
         lucene = f"+{parts[0]} +{parts[1]}" if len(parts) > 1 else parts[0] if parts else None
@@ -604,8 +676,10 @@ def _matched(found: Iterable[Sequence[Any]], name: str, text: SearchText) -> tup
     )
     own = [pieces(value.rpartition(":")[2] if value.startswith("urn:li:") else value) for _, value in values]
     held = [any(mine.startswith(text.words) for mine in words) for words in own]
-    if text.nearer and not any(held):
-        held = [any(get_close_matches(word, words, 1, SIMILAR) for word in text.words) for words in own]
+    near = text.near or (text.words if text.nearer and not any(held) else ())
+    if near:
+        similar = (any(get_close_matches(word, words, 1, SIMILAR) for word in near) for words in own)
+        held = [one or other for one, other in zip(held, similar, strict=True)]
     return tuple(value for value, holds in zip(values, held, strict=True) if holds)
 
 

@@ -77,11 +77,13 @@ class SearchText(NamedTuple):
         words: What fields that matched begin one of their words with.
         nearer: Queries to try one after the other where nothing is found; there are none for a text with signs that
             say how it is meant.
+        near: Those of the words that others may be near to, as a `~` behind them says.
     """
 
     lucene: str | None
     words: tuple[str, ...]
     nearer: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
 
 
 def quoted(text: str) -> str:
@@ -109,7 +111,8 @@ def understood(text: str, fields: TextFields) -> SearchText:
     lucene = parser.any_of(0)
     words = tuple(dict.fromkeys(parser.words))
     bare = words and not any(term.kind or term.field for term in terms)
-    return SearchText(lucene or NOTHING, tuple(map(stem, words)), _nearer(words, fields) if bare else ())
+    near = tuple(word for word in words if word in parser.near)
+    return SearchText(lucene or NOTHING, tuple(map(stem, words)), _nearer(words, fields) if bare else (), near)
 
 
 def completed(text: str, _: TextFields) -> SearchText:
@@ -175,6 +178,7 @@ class _Parser:
         self._fields = fields
         self._exactly = False  # what is not wanted is just what was said
         self.words: list[str] = []
+        self.near: set[str] = set()
 
     def any_of(self, depth: int, name: str = "") -> str:
         if depth > MAX_DEPTH:
@@ -227,6 +231,7 @@ class _Parser:
             return EVERYTHING
         words = pieces(term.text)
         self.words += words
+        self.near |= set(words[-1:] if term.kind == "~" else ())
         _check(len(self.words))
         if not words:
             return ""

@@ -2,7 +2,8 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Container, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -12,16 +13,30 @@ from typing import Any, NamedTuple
 from graphsvc.graph import walking
 from graphsvc.graph.reader import Lineage, Reader
 from graphsvc.graph.registry import Registry
-from graphsvc.graph.walking import FIRST, FOLDED, Edge, Flow, Hop, Node, Place, Walking, shown
+from graphsvc.graph.walking import (
+    FIRST,
+    MAX_FOLDED_EDGES,
+    MAX_GIVEN_EDGES,
+    Edge,
+    Flow,
+    Hop,
+    Node,
+    Place,
+    Stretch,
+    Walking,
+    identity,
+    shown,
+)
 from graphsvc.urn import parse_urn, urn_type
 
 COLUMN = "schemaField"
 JOBS = frozenset({"dataJob", "dataProcessInstance"})
 MAX_WALKED = 100_000  # nodes that one walk meets, those of earlier pages included
-MAX_EDGES = 200_000  # edges that one hop keeps; a limit on nodes alone would not bound the work
+MAX_EDGES = 200_000  # edges of a page, and of one query; a limit on nodes alone would not bound the work
 MAX_VALUES = 2_000  # entities whose properties one query brings
 MAX_PATHS = 1_000
 MAX_TIME = 2**63 - 1
+LAST_LIMIT = 2**31 - 1
 
 Values = Mapping[str, Any]
 
@@ -63,8 +78,10 @@ class Question:
         after: Only nodes behind this place; the walk is the same, and costs what it costs to get there.
         max_walked: Nodes that the walk meets at most, those before `after` included; where it is less than `max_nodes`,
             that counts.
-        max_edges: Edges of one hop at most. Where there are more, their far ends are found all the same, unless one
-            node has so many.
+        max_edges: Edges of a page at most; see `pages`.
+        pages: A page that would have more edges ends sooner, and the next one goes on. Without it every node is there,
+            and of each hop so many edges.
+        hides: Nodes that the answer may leave out; edges stand for these, also where they are of earlier pages.
         timeout_s: Seconds after which no further hop is asked for.
         types: Relationships to follow, under the model's names or their mirrors'; None for all.
         folded: Says of a URN whether it costs no hop.
@@ -92,6 +109,8 @@ class Question:
     after: Place = FIRST
     max_walked: int = MAX_WALKED
     max_edges: int = MAX_EDGES
+    pages: bool = False
+    hides: Callable[[Node], bool] = lambda _: True
 
     def follows(self, edge: Edge) -> bool:
         """Whether an edge falls into the time."""
@@ -117,6 +136,7 @@ class Walked:
         more_hops: Lineage goes on behind the last hop; None if edges were not asked for.
         before: The nodes of earlier pages, in the same order.
         next: Where to go on; None where the page is the last, or the walk cannot get farther.
+        after: Where the page begins.
     """
 
     start: Node
@@ -127,23 +147,49 @@ class Walked:
     more_hops: bool | None
     before: tuple[Node, ...] = ()
     next: Place | None = None
+    after: Place = FIRST
 
-    def shown_edges(self, hidden: Container[str]) -> tuple[list[Edge], bool]:
+    def hidden(self, kept: Collection[str]) -> frozenset[str]:
+        """All nodes but those to keep; the start is never hidden."""
+        return frozenset(self.distance.keys() - set(kept) - {self.start.urn})
+
+    def shown(self, hidden: Container[str]) -> tuple["Walked", list[Edge]]:
         """
-        The page's edges: those with an end on it, which no page before has.
+        The page, and its edges: those with an end on it, which no page before has.
 
         Args:
             hidden: Nodes that the answer leaves out, of earlier pages too; folded edges stand for them.
 
         Returns:
-            The edges, and whether there were too many folded ones.
+            The page itself, or the beginning of it where there would be too many folded edges; and the edges. Where its
+            first node, or what stands before it, has too many already, it is partial and goes nowhere.
         """
         earlier = [self.start.urn, *(node.urn for node in self.before)]
-        edges, cut = shown([*earlier, *(node.urn for node in self.nodes)], self.edges, hidden)
-        if not self.before:
-            return edges, cut
-        given = {_identity(edge) for edge in shown(earlier, self.edges, hidden)[0]}
-        return [edge for edge in edges if _identity(edge) not in given], cut
+        before, lost = shown(earlier, self.edges, hidden, MAX_GIVEN_EDGES) if self.after != FIRST else ([], False)
+        given = frozenset(map(identity, before))
+        size = len(self.nodes)
+        while True:
+            limit = MAX_FOLDED_EDGES if size > 1 else MAX_GIVEN_EDGES
+            nodes = [*earlier, *(node.urn for node in self.nodes[:size])]
+            edges, cut = shown(nodes, self.edges, hidden, limit, given)
+            if lost or (cut and size <= 1):
+                return replace(self._first(size), partial=Partial.EDGE_LIMIT, next=None), edges
+            if not cut:
+                return self._first(size), edges
+            size = max(size // 4, 1)
+
+    def _first(self, size: int) -> "Walked":
+        """The page without its later nodes."""
+        if size >= len(self.nodes):
+            return self
+        last = self.nodes[size - 1]
+        return replace(
+            self,
+            nodes=self.nodes[:size],
+            partial=Partial.EDGE_LIMIT,
+            more_hops=False,
+            next=Place(self.distance[last.urn], last.urn),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +222,6 @@ def job(urn: str) -> bool:
     return urn_type(urn) in JOBS
 
 
-class _Brought(NamedTuple):
-    """The edges of a hop, further nodes behind edges that are not kept, and whether there were too many to keep."""
-
-    hops: list[Hop]
-    more: list[Node]
-    cut: bool
-
-
 class Walks:
     """Walks of one database. Every method raises StoreUnavailable as the reader does, and BadUrn for what is none."""
 
@@ -198,35 +236,46 @@ class Walks:
             return None
         row = found[question.urn]
         most = max(question.max_walked, question.max_nodes)
-        walking_on = Walking(question.hops, question.max_nodes, most, question.folded, question.after)
+        walking_on = Walking(
+            question.hops,
+            question.max_nodes,
+            most,
+            question.folded,
+            question.after,
+            question.max_edges if question.pages else None,
+            question.hides,
+        )
         walking_on.begin(Node(row.urn, row.name, row.removed, row.referenced_only))
         end = time.monotonic() + question.timeout_s
         late = edges_cut = False
-        while urns := walking_on.wanted():
-            if time.monotonic() > end:
-                late = True
-                break
-            brought = await self._hops(question, urns)
-            edges_cut = edges_cut or brought.cut
-            walking_on.enter(await self._entered(question, walking_on.look(brought.hops, brought.more)))
-        before, nodes, more = walking_on.page(early=late)
-        kept = {urn: walking_on.distance[urn] for urn in (row.urn, *(node.urn for node in (*before, *nodes)))}
+        while not late and (urns := walking_on.wanted()):
+            looked = await self._look(question, walking_on, urns, end)
+            edges_cut = edges_cut or looked.cut
+            late = looked.late
+            if late:
+                walking_on.forget(urns)
+            else:
+                walking_on.enter(await self._entered(question, looked.new))
+        page = walking_on.page(early=late)
         behind: list[Node] = []
-        if question.edges and (last := walking_on.unasked(kept)):
-            brought = await self._hops(question, last)
-            edges_cut = edges_cut or brought.cut
-            behind = await self._entered(question, walking_on.look(brought.hops, brought.more))
-        partial = _cut(walking_on, late=late, more=more, edges_cut=edges_cut)
+        if question.edges and (last := walking_on.unasked(_distances(walking_on, row.urn, page))):
+            looked = await self._look(question, walking_on, last, None, _distances(walking_on, row.urn, page))
+            edges_cut = edges_cut or looked.cut
+            behind = await self._entered(question, looked.new)
+            page = walking_on.page(early=late)  # with these edges it may end sooner
+        kept = _distances(walking_on, row.urn, page)
+        partial = _cut(walking_on, page, late=late, edges_cut=edges_cut)
         edges = tuple(e for e in walking_on.edges if e.upstream in kept and e.downstream in kept)
         return Walked(
             walking_on.nodes[row.urn],
-            tuple(nodes),
+            tuple(page.nodes),
             kept,
             edges,
             partial,
             bool(behind) and partial is None if question.edges else None,
-            tuple(before),
-            Place(kept[nodes[-1].urn], nodes[-1].urn) if more and nodes else None,
+            tuple(page.before),
+            page.next,
+            question.after,
         )
 
     async def routes(self, question: Question, end: str, wanted: int | None) -> Routes:
@@ -287,58 +336,120 @@ class Walks:
         values = await self.values([node.urn for node in nodes], question.during.fields)
         return [node for node in nodes if question.during.holds(node.urn, values.get(node.urn, {}))]
 
-    async def _hops(self, question: Question, urns: list[str]) -> _Brought:
-        """The edges that lead on from some nodes."""
-        brought = await self._in_parts(question, urns)
+    async def _look(
+        self,
+        question: Question,
+        walking_on: Walking,
+        urns: list[str],
+        end: float | None,
+        among: Container[str] | None = None,
+    ) -> "_Looked":
+        """
+        Show a walk the edges that lead on from some nodes.
+
+        Args:
+            question: The walk's.
+            walking_on: The walk.
+            urns: Nodes.
+            end: When to break off, by the monotonic clock; None for never.
+            among: As `Walking.look` has it.
+        """
+        new: dict[str, Node] = {}
+        number = 0
+        over = False
+        async with aclosing(self._hops(question, urns)) as batches:
+            if end is not None and time.monotonic() > end:
+                return _Looked([], cut=False, late=True)
+            async for hops in batches:
+                if number and end is not None and time.monotonic() > end:
+                    return _Looked([], over, late=True)
+                number += len(hops)
+                over = not question.pages and number > question.max_edges
+                nodes = walking_on.look((), [hop.far for hop in hops]) if over else walking_on.look(hops, (), among)
+                new |= {node.urn: node for node in nodes}
+        return _Looked(list(new.values()), over, late=False)
+
+    async def _hops(self, question: Question, urns: list[str]) -> AsyncGenerator[list[Hop], None]:
+        """The edges that lead on from some nodes, in parts."""
+        async for hops in self._batches(question, urns):
+            yield hops
         columns = [urn for urn in urns if column_of(urn)] if question.mixed else []
         if columns:
-            more = await self._above(question, columns)
-            return _Brought(brought.hops + more.hops, brought.more + more.more, brought.cut or more.cut)
-        return brought
+            async for hops in self._above(question, columns):
+                yield hops
 
-    async def _in_parts(self, question: Question, urns: list[str]) -> _Brought:
-        """The edges, or as many as are kept; the nodes behind the others come in parts of what would be too much."""
-        hops, cut = await self._brought(question, urns, question.max_edges + 1)
-        if not cut or len(urns) == 1:
-            return _Brought(hops, [], cut)
-        more: dict[str, Node] = {}
-        half = len(urns) // 2
-        for part in (urns[:half], urns[half:]):
-            found = await self._in_parts(question, part)
-            more |= {node.urn: node for node in (*(hop.far for hop in found.hops), *found.more)}
-        return _Brought(hops, list(more.values()), cut=True)
+    async def _batches(self, question: Question, urns: list[str]) -> AsyncGenerator[list[Hop], None]:
+        """The edges of some nodes, in parts of as many as one query brings."""
+        hops, cut = await self._brought(question, urns)
+        if not cut:
+            yield hops
+        elif len(urns) > 1:
+            half = len(urns) // 2
+            for part in (urns[:half], urns[half:]):
+                async for hops in self._batches(question, part):
+                    yield hops
+        else:
+            async for hops in self._wide(question, urns[0]):
+                yield hops
 
-    async def _above(self, question: Question, columns: list[str]) -> _Brought:
-        """Where columns lead to by their entities' lineage, except where column lineage says more."""
+    async def _wide(self, question: Question, urn: str) -> AsyncGenerator[list[Hop], None]:
+        """The edges of a node that has more than one query brings, in the order of their far ends."""
+        last: str | None = ""
         limit = question.max_edges + 1
+        while last is not None:
+            hops = await self._read(question, [urn], limit, last)
+            full = len(hops) == limit
+            if full and hops[0].far.urn == hops[-1].far.urn:  # two nodes that so many edges join
+                limit *= 2
+                continue
+            if full:  # the last may have further edges
+                hops = [hop for hop in hops if hop.far.urn != hops[-1].far.urn]
+            last = hops[-1].far.urn if full else None
+            yield [hop for hop in hops if question.follows(hop.edge)]
+
+    async def _above(self, question: Question, columns: list[str]) -> AsyncGenerator[list[Hop], None]:
+        """Where columns lead to by their entities' lineage, except where column lineage says more."""
         entities: defaultdict[str, list[str]] = defaultdict(list)
         for column in columns:
             entities[column_of(column)].append(column)
-        names = self._followed(question.types)
-        rows = await self._reader.walk_columns(question.flow, names, sorted(entities), limit)
         covered: defaultdict[str, set[str]] = defaultdict(set)
-        for urn, other, declared_by in rows:
-            covered[urn] |= {column_of(other), declared_by}
-        brought = await self._in_parts(question, sorted(entities))
-        above = (
-            Hop(column, hop.far, _ended(hop.edge, hop.near, column))
-            for hop in brought.hops
-            for column in entities[hop.near]
-            if hop.far.urn not in covered[hop.near]
-        )
-        hops = list(islice(above, limit))
-        cut = brought.cut or limit in {len(rows), len(hops)}
-        return _Brought(
-            hops, [hop.far for hop in brought.hops if hop.far.urn not in covered[hop.near]] if cut else [], cut
-        )
+        await self._cover(question, sorted(entities), covered)
+        async for hops in self._batches(question, sorted(entities)):
+            above = (
+                Hop(column, hop.far, _ended(hop.edge, hop.near, column))
+                for hop in hops
+                for column in entities[hop.near]
+                if hop.far.urn not in covered[hop.near]
+            )
+            while part := list(islice(above, question.max_edges)):
+                yield part
 
-    async def _brought(self, question: Question, urns: list[str], limit: int) -> tuple[list[Hop], bool]:
+    async def _cover(self, question: Question, entities: list[str], covered: defaultdict[str, set[str]]) -> None:
+        """Note which neighbours of some entities their column lineage covers; one entity's lineage comes as a whole."""
         names = self._followed(question.types)
         if not names:
-            return [], False
-        columns = await self._reader.walk_edges(question.flow, names, urns, limit)
-        hops = [_hop(urns[index], row, question.flow) for index, *row in zip(*columns, strict=True)]
-        return [hop for hop in hops if question.follows(hop.edge)], len(hops) == limit
+            return
+        limit = question.max_edges if len(entities) > 1 else LAST_LIMIT
+        rows = await self._reader.walk_columns(question.flow, names, entities, limit)
+        if len(rows) == limit:
+            half = len(entities) // 2
+            for part in (entities[:half], entities[half:]):
+                await self._cover(question, part, covered)
+            return
+        for urn, other, declared_by in rows:
+            covered[urn] |= {column_of(other), declared_by}
+
+    async def _brought(self, question: Question, urns: list[str]) -> tuple[list[Hop], bool]:
+        """The edges of some nodes, and whether there are more than one query brings."""
+        hops = await self._read(question, urns, question.max_edges + 1)
+        return [hop for hop in hops if question.follows(hop.edge)], len(hops) > question.max_edges
+
+    async def _read(self, question: Question, urns: list[str], limit: int, after: str | None = None) -> list[Hop]:
+        names = self._followed(question.types)
+        if not names:
+            return []
+        columns = await self._reader.walk_edges(question.flow, names, urns, limit, after)
+        return [_hop(urns[index], row, question.flow) for index, *row in zip(*columns, strict=True)]
 
     def _followed(self, types: Collection[str] | None) -> str:
         """The relationship types to follow, joined; empty for none."""
@@ -369,20 +480,28 @@ def column_of(urn: str) -> str:
     return parse_urn(urn).parts[0] if urn_type(urn) == COLUMN else ""
 
 
-def _cut(walking_on: Walking, *, late: bool, more: bool, edges_cut: bool) -> Partial | None:
+class _Looked(NamedTuple):
+    """Nodes that are new, whether edges were left out, and whether the time was over before all edges were seen."""
+
+    new: list[Node]
+    cut: bool
+    late: bool
+
+
+def _distances(walking_on: Walking, start: str, page: Stretch) -> dict[str, int]:
+    """URN -> hops of the start and all nodes up to a page's end."""
+    return {urn: walking_on.distance[urn] for urn in (start, *(node.urn for node in (*page.before, *page.nodes)))}
+
+
+def _cut(walking_on: Walking, page: Stretch, *, late: bool, edges_cut: bool) -> Partial | None:
     """What cut a page: what left most out is said."""
     if late:
         return Partial.TIME_LIMIT
-    if more:
-        return Partial.NODE_LIMIT
+    if page.next is not None:
+        return Partial.EDGE_LIMIT if page.by_edges else Partial.NODE_LIMIT
     if walking_on.limited:
         return Partial.WALK_LIMIT
     return Partial.EDGE_LIMIT if edges_cut else None
-
-
-def _identity(edge: Edge) -> Edge | tuple[str, str]:
-    """What tells an edge from others; of a folded one it is not the way that it stands for."""
-    return (edge.upstream, edge.downstream) if edge.type == FOLDED else edge
 
 
 def _route(path: tuple[str, ...], graph: Mapping[str, Mapping[str, list[Edge]]], flow: Flow) -> Route:

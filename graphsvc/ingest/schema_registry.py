@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from graphsvc.errors import BadSchema, GraphsvcError, SchemaNotFound, UnsupportedMediaType
-from graphsvc.graph.schemas import GraphSchemas, SubjectVersion, fingerprint
+from graphsvc.errors import BadLevel, BadSchema, GraphsvcError, SchemaNotFound, UnsupportedMediaType
+from graphsvc.graph.compatibility import Level
+from graphsvc.graph.schemas import GraphSchemas, SubjectVersion
 from graphsvc.http import JSONAnswer
 
 PREFIX = "/schema-registry/api"
@@ -60,11 +61,14 @@ def build_router(schemas: GraphSchemas) -> APIRouter:
         ("GET", "/schemas/ids/{schema_id}/schema", doors.plain_schema),
         ("GET", "/schemas/ids/{schema_id}/versions", doors.uses),
         ("GET", "/config", doors.config),
-        ("GET", "/config/{subject:path}", doors.config),
+        ("PUT", "/config", doors.set_config),
+        ("GET", "/config/{subject:path}", doors.subject_config),
+        ("PUT", "/config/{subject:path}", doors.set_subject_config),
+        ("DELETE", "/config/{subject:path}", doors.drop_subject_config),
         ("GET", "/mode", doors.mode),
         ("GET", "/mode/{subject:path}", doors.mode),
         ("POST", "/compatibility/subjects/{subject:path}/versions", doors.compatible),
-        ("POST", "/compatibility/subjects/{subject:path}/versions/{version}", doors.compatible),
+        ("POST", "/compatibility/subjects/{subject:path}/versions/{version}", doors.compatible_with),
         ("GET", "/{other:path}", doors.nothing),
     ):
         router.add_api_route(
@@ -97,8 +101,8 @@ class Doors:
         """
         Store `{"schema": "<Avro, as JSON text>"}` as the subject's newest version: `{"id": 1}`.
 
-        A schema that the subject has already gives the same id and no new version. `normalize` is not looked at. A new
-        version is not compared with the older ones: `/config` says `NONE`.
+        A schema that the subject has already gives the same id and no new version. `normalize` is not looked at. Any
+        other is 409 if the level of compatibility, which `/config` shows and sets, does not let it follow older ones.
         """
         return RegistryAnswer({"id": await self._schemas.register(subject, await _schema(request))})
 
@@ -136,21 +140,69 @@ class Doors:
         return RegistryAnswer([{"subject": subject, "version": version} for subject, version in uses])
 
     async def config(self) -> Response:
-        """The compatibility level is `NONE` for all subjects: any well-formed schema becomes a version."""
-        return RegistryAnswer({"compatibilityLevel": "NONE"})
+        """The compatibility level of all subjects that have none of their own; `NONE` unless somebody sets another."""
+        return RegistryAnswer({"compatibilityLevel": (await self._schemas.level()).value})
+
+    async def set_config(self, request: Request) -> Response:
+        """Set it: `{"compatibility": "BACKWARD"}`, or `FORWARD`, `FULL`, one of these with `_TRANSITIVE`, or `NONE`."""
+        level = await _level(request)
+        await self._schemas.set_level(None, level)
+        return RegistryAnswer({"compatibility": level.value})
+
+    async def subject_config(self, subject: str, request: Request) -> Response:
+        """The level that holds for a subject; with `defaultToGlobal=false` its own, or 404."""
+        own = request.query_params.get("defaultToGlobal", "").lower() == "false"
+        return RegistryAnswer({"compatibilityLevel": (await self._schemas.level(subject, own=own)).value})
+
+    async def set_subject_config(self, subject: str, request: Request) -> Response:
+        """Set a subject's own level, as above."""
+        level = await _level(request)
+        await self._schemas.set_level(subject, level)
+        return RegistryAnswer({"compatibility": level.value})
+
+    async def drop_subject_config(self, subject: str) -> Response:
+        """Give a subject the general level again; the answer is the level that it had."""
+        level = await self._schemas.level(subject, own=True)
+        await self._schemas.set_level(subject, None)
+        return RegistryAnswer({"compatibilityLevel": level.value})
 
     async def mode(self) -> Response:
         """Every subject can be read and written."""
         return RegistryAnswer({"mode": "READWRITE"})
 
-    async def compatible(self, request: Request) -> Response:
-        """`{"is_compatible": true}` for every well-formed schema, as the level `NONE` says: it is not compared."""
-        fingerprint(await _schema(request))
-        return RegistryAnswer({"is_compatible": True})
+    async def compatible(self, subject: str, request: Request) -> Response:
+        """Whether a schema could become the newest version: `{"is_compatible"}`; `messages` too with `verbose=true`."""
+        return await self._compatible(subject, None, request)
+
+    async def compatible_with(self, subject: str, version: str, request: Request) -> Response:
+        """The same, looking at one version only, by number or `latest`."""
+        return await self._compatible(subject, _number(version), request)
+
+    async def _compatible(self, subject: str, version: int | Literal["latest"] | None, request: Request) -> Response:
+        found = await self._schemas.problems(subject, await _schema(request), version)
+        verbose = request.query_params.get("verbose", "").lower() == "true"
+        return RegistryAnswer({"is_compatible": not found, **({"messages": found} if verbose else {})})
 
     async def nothing(self, other: str) -> Response:
         """404 in the registry's form, e.g. for `/associations/…`, which newer clients ask for and can do without."""
         raise SchemaNotFound(f"/{other} is not there: no such subject or resource.", 40401)
+
+
+async def _body(request: Request) -> Any:
+    """
+    A request's JSON.
+
+    Raises:
+        UnsupportedMediaType: The body does not call itself JSON of a kind that web pages cannot send unasked.
+        BadSchema: It is not well-formed.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ACCEPTED:
+        raise UnsupportedMediaType(f"the body's Content-Type is {kind or 'missing'!r}; send {MEDIA_TYPE}")
+    try:
+        return orjson.loads(await request.body())
+    except orjson.JSONDecodeError as exc:
+        raise BadSchema(f"the body is not well-formed JSON: {exc}") from exc
 
 
 async def _schema(request: Request) -> str:
@@ -158,22 +210,31 @@ async def _schema(request: Request) -> str:
     The schema in a request's body.
 
     Raises:
-        UnsupportedMediaType: The body does not call itself JSON of a kind that web pages cannot send unasked.
+        UnsupportedMediaType: As `_body` does.
         BadSchema: The body is not `{"schema": "…"}`, or asks for what is not supported.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ACCEPTED:
-        raise UnsupportedMediaType(f"the body's Content-Type is {kind or 'missing'!r}; send {MEDIA_TYPE}")
-    try:
-        body = orjson.loads(await request.body())
-    except orjson.JSONDecodeError as exc:
-        raise BadSchema(f"the body is not well-formed JSON: {exc}") from exc
+    body = await _body(request)
     text = body.get("schema") if isinstance(body, dict) else None
     if not isinstance(text, str):
         raise BadSchema('the body is {"schema": "<Avro schema, as JSON text>"}')
     if (body.get("schemaType") or "AVRO") != "AVRO" or body.get("references"):
         raise BadSchema("only schemas of the type AVRO, without references, are supported")
     return text
+
+
+async def _level(request: Request) -> Level:
+    """
+    The level in a request's body.
+
+    Raises:
+        UnsupportedMediaType: As `_body` does.
+        BadLevel: The body is not `{"compatibility": "…"}` with one of Confluent's levels.
+    """
+    body = await _body(request)
+    word = body.get("compatibility") if isinstance(body, dict) else None
+    if not isinstance(word, str) or word not in Level.__members__:
+        raise BadLevel(f'the body is {{"compatibility": "<level>"}}; levels are {", ".join(Level.__members__)}')
+    return Level(word)
 
 
 def _shown(version: SubjectVersion) -> dict[str, Any]:
@@ -198,4 +259,4 @@ def _code(error: GraphsvcError) -> int:
     """Confluent's code of an error."""
     if isinstance(error, SchemaNotFound):
         return error.code
-    return 42201 if isinstance(error, BadSchema) else error.status * 100 + 1
+    return error.code if isinstance(error, BadSchema) else error.status * 100 + 1

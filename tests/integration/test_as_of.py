@@ -7,9 +7,9 @@ A history is written batch by batch, each in a millisecond of its own, and read 
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -230,6 +230,16 @@ async def seen(reader: Reader, registry: Registry) -> dict[str, Any]:
                 if page.total
             }
         pages = await reader.relationships(URNS, None, "both", 0, 500, removed)
+        for direction, way in (("both", (True, False)), ("out", (True,)), ("in", (False,))):
+            counts = await reader.relationship_counts(URNS, None, direction, removed)
+            counted = {urn: Counter((row.type, row.outgoing) for row in page.rows) for urn, page in pages.items()}
+            if direction != "in":  # of an entity with itself: both ways, if asked for one
+                assert {urn: {(c.type, c.outgoing): c.total for c in rows} for urn, rows in counts.items()} == {
+                    urn: {key: total for key, total in by_type.items() if key[1] in way}
+                    for urn, by_type in counted.items()
+                    if urn in counts
+                }
+            found[f"counts {direction} {removed}"] = {urn: rows for urn, rows in counts.items() if rows}
         found[f"both {removed}"] = {
             urn: (page.total, sorted(map(str, page.rows))) for urn, page in pages.items() if page.total
         }
@@ -288,6 +298,14 @@ async def test_the_past_is_what_the_oracle_says(
                 walked = await Walks(past, registry).walk(Question(urn, flow, 9, 50, 10.0))
                 expected = then.walk(urn, flow) if urn in then.entities() else None
                 assert (walked and dict(walked.distance)) == expected
+                narrow = Question(urn, flow, 9, 50, 10.0, max_edges=1, pages=True)
+                nodes: list[str] = []
+                while page := await Walks(past, registry).walk(narrow):
+                    nodes += [node.urn for node in page.nodes]
+                    if page.next is None:
+                        break
+                    narrow = replace(narrow, after=page.next)
+                assert nodes == [node.urn for node in walked.nodes] if walked else not nodes
 
 
 @pytest.mark.parametrize("seed", range(20, 24))

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -37,6 +37,20 @@ query ($urn: String!, $direction: LineageDirection, $hops: Int, $types: [String!
     nodes { distance direction removed entity { urn } }
     countsByHop { direction hops count }
     edges { source target upstream downstream type aspect via through }
+  }
+}
+"""
+FILTERED = """
+query ($urn: String!, $direction: LineageDirection, $hops: Int, $types: [String!], $nodes: Int, $removed: Boolean,
+       $fold: Boolean, $mixed: Boolean, $show: [AndFilterInput!], $enter: [AndFilterInput!], $since: Long,
+       $until: Long, $cursor: String) {
+  lineage(urn: $urn, direction: $direction, maxHops: $hops, types: $types, maxNodes: $nodes, includeRemoved: $removed,
+          fold: $fold, mixed: $mixed, orFilters: $show, walkFilters: $enter, startTimeMillis: $since,
+          endTimeMillis: $until, cursor: $cursor) {
+    total partial partialReason truncatedAtMaxHops cursor
+    nodes { distance direction removed entity { urn } }
+    countsByHop { direction hops count }
+    edges { upstream downstream type aspect via through }
   }
 }
 """
@@ -181,14 +195,17 @@ async def ask(http: httpx.AsyncClient) -> Ask:
     return run
 
 
-async def pages(ask: Ask, query: str, **variables: Any) -> list[dict[str, Any]]:
+async def pages(
+    ask: Ask, query: str, reasons: tuple[str, ...] = ("NODE_LIMIT",), **variables: Any
+) -> list[dict[str, Any]]:
     """All pages of an answer; each but the last is partial, and says so."""
     found: list[dict[str, Any]] = []
     cursor = None
     while cursor or not found:
         found.append(await ask(query, **variables, cursor=cursor))
         cursor = found[-1]["cursor"]
-        assert (found[-1]["partialReason"], found[-1]["partial"]) == (("NODE_LIMIT", True) if cursor else (None, False))
+        assert found[-1]["partialReason"] in (reasons if cursor else (None,))
+        assert found[-1]["partial"] == bool(cursor)
     return found
 
 
@@ -288,32 +305,31 @@ FILTERS: list[tuple[dict[str, Any], Callable[[str, Mapping[str, Any]], bool]]] =
 ]
 
 
-@pytest.mark.parametrize("number", range(16))
-async def test_impact_analysis(ask: Ask, world: World, number: int) -> None:
-    """Folded, mixed, filtered on the way and afterwards, in pages: as by hand, with whose it is."""
-    rnd = random.Random(100 + number)
-    asked = choices(rnd, world)
-    fold, mixed = rnd.random() < 0.4, rnd.random() < 0.5
-    show, enter = (rnd.choice([None, *FILTERS]) for _ in range(2))
+class ByHand(NamedTuple):
+    """An answer by hand: nodes in order with their hops, edges, and edges that stand for what is hidden."""
+
+    nodes: dict[str, list[tuple[str, int]]]
+    joins: set[tuple[str, str]]
+    stand: set[tuple[str, str]]
+
+
+Condition = tuple[dict[str, Any], Callable[[str, Mapping[str, Any]], bool]]
+
+
+def by_hand(
+    world: World,
+    asked: Mapping[str, Any],
+    *,
+    fold: bool,
+    mixed: bool,
+    show: Condition | None,
+    enter: Condition | None,
+    window: tuple[int, int] | None = None,
+) -> ByHand:
+    found = ByHand({}, set(), set())
     start = asked["urn"]
-
-    found = await pages(
-        ask,
-        IMPACT,
-        **asked,
-        fold=fold,
-        mixed=mixed,
-        show=[{"and": [show[0]]}] if show else None,
-        enter=[{"and": [enter[0]]}] if enter else None,
-    )
-
-    urns: list[str] = []
-    owned: Counter[str | None] = Counter()
-    joins: set[tuple[str, str]] = set()
-    stand: set[tuple[str, str]] = set()
     for flow in WORDS[asked["direction"]]:
-        word = NAMES[flow]
-        pairs = world.pairs(flow, followed(asked), mixed=mixed)
+        pairs = world.pairs(flow, followed(asked), mixed=mixed, window=window)
         if enter:
             passing = {urn for urn, row in world.properties.items() if enter[1](urn, row)} | {start}
             pairs = {pair for pair in pairs if passing >= set(pair)}
@@ -326,19 +342,126 @@ async def test_impact_analysis(ask: Ask, world: World, number: int) -> None:
             or urn in free
             or (show is not None and not show[1](urn, world.properties[urn]))
         }
-        nodes = [node for page in found for node in page["entities"] if node["direction"] == word]
-        assert [node["entity"]["urn"] for node in nodes] == in_order(whole, start, hidden)
-        assert all(node["distance"] == whole[node["entity"]["urn"]] for node in nodes)
-        urns += [node["entity"]["urn"] for node in nodes]
+        found.nodes[NAMES[flow]] = [(urn, whole[urn]) for urn in in_order(whole, start, hidden)]
         plain, folded = world.shown(start, whole, pairs, hidden)
-        joins, stand = joins | plain, stand | folded
+        found.joins.update(plain)
+        found.stand.update(folded)
+    return found
+
+
+def check_nodes(nodes: list[dict[str, Any]], wanted: ByHand) -> None:
+    """Each once, in order, with its hops."""
+    for word, rows in wanted.nodes.items():
+        mine = [node for node in nodes if node["direction"] == word]
+        assert [(node["entity"]["urn"], node["distance"]) for node in mine] == rows
+
+
+def check_edges(edges: list[dict[str, Any]], wanted: ByHand, world: World) -> None:
+    assert {(edge["upstream"], edge["downstream"]) for edge in edges if edge["type"] != "Folded"} == wanted.joins
+    assert {(edge["upstream"], edge["downstream"]) for edge in edges if edge["type"] == "Folded"} == wanted.stand
+    check_folded(edges, world)
+
+
+def options(rnd: random.Random) -> dict[str, Any]:
+    """Jobs folded, columns mixed with entities, and filters on what is shown and what is entered; now and then."""
+    show, enter = (rnd.choice([None, *FILTERS]) for _ in range(2))
+    return {"fold": rnd.random() < 0.4, "mixed": rnd.random() < 0.4, "show": show, "enter": enter}
+
+
+def as_filters(condition: Condition | None) -> list[dict[str, Any]] | None:
+    return [{"and": [condition[0]]}] if condition else None
+
+
+@pytest.mark.parametrize("number", range(16))
+async def test_lineage_with_every_option(ask: Ask, world: World, number: int) -> None:
+    """`lineage` too: folded, mixed, filtered on the way and afterwards, in a window of time, in pages: as by hand."""
+    rnd = random.Random(500 + number)
+    asked, chosen = choices(rnd, world), options(rnd)
+    window = None if chosen["mixed"] else rnd.choice([None, None, (300, 700)])
+
+    found = await pages(
+        ask,
+        FILTERED,
+        **asked,
+        fold=chosen["fold"],
+        mixed=chosen["mixed"],
+        show=as_filters(chosen["show"]),
+        enter=as_filters(chosen["enter"]),
+        since=window and window[0],
+        until=window and window[1],
+    )
+
+    wanted = by_hand(world, asked, **chosen, window=window)
+    nodes = [node for page in found for node in page["nodes"]]
+    by_hop: Counter[tuple[str, int]] = Counter()
+    for page in found:
+        by_hop.update({(hop["direction"], hop["hops"]): hop["count"] for hop in page["countsByHop"]})
+    check_nodes(nodes, wanted)
+    check_edges([edge for page in found for edge in page["edges"]], wanted, world)
+    assert sum(page["total"] for page in found) == len(nodes)
+    assert by_hop == Counter((node["direction"], node["distance"]) for node in nodes)
+    if asked["direction"]:
+        assert none_on_two_pages(found)
+
+
+@pytest.fixture(scope="module")
+async def narrow(neo4j_server: Any) -> AsyncIterator[str]:
+    """A service that lets few edges through at a time."""
+    with served(Settings(neo4j=neo4j_settings(neo4j_server), graphql=GraphqlSettings(max_lineage_edges=12))) as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", range(6))
+async def test_pages_that_end_by_their_edges(narrow: str, world: World, number: int) -> None:
+    """The reason is said, and its cursor goes on to exactly the whole, by `lineage` and by `impactAnalysis`."""
+    rnd = random.Random(600 + number)
+    asked, chosen = {**choices(rnd, world), "nodes": 60, "hops": 3}, options(rnd)
+    filters = {name: as_filters(chosen[name]) for name in ("show", "enter")}
+    more = {"fold": True, "mixed": chosen["mixed"], **filters}
+
+    async with httpx.AsyncClient(base_url=narrow, timeout=120) as client:
+
+        async def run(query: str, **variables: Any) -> dict[str, Any]:
+            body = (await client.post("/graphql", json={"query": query, "variables": variables})).json()
+            assert "errors" not in body, body["errors"]
+            return dict(next(iter(body["data"].values())))
+
+        for query, name in ((FILTERED, "nodes"), (IMPACT, "entities")):
+            found = await pages(run, query, ("NODE_LIMIT", "EDGE_LIMIT"), **asked, **more)
+            wanted = by_hand(world, asked, **{**chosen, "fold": True})
+            check_nodes([node for page in found for node in page[name]], wanted)
+            check_edges([edge for page in found for edge in page["edges"]], wanted, world)
+            if asked["direction"]:
+                assert none_on_two_pages(found)
+
+
+@pytest.mark.parametrize("number", range(16))
+async def test_impact_analysis(ask: Ask, world: World, number: int) -> None:
+    """Folded, mixed, filtered on the way and afterwards, in pages: as by hand, with whose it is."""
+    rnd = random.Random(100 + number)
+    asked = choices(rnd, world)
+    chosen = options(rnd)
+
+    found = await pages(
+        ask,
+        IMPACT,
+        **asked,
+        fold=chosen["fold"],
+        mixed=chosen["mixed"],
+        show=as_filters(chosen["show"]),
+        enter=as_filters(chosen["enter"]),
+    )
+
+    wanted = by_hand(world, asked, **chosen)
+    nodes = [node for page in found for node in page["entities"]]
+    urns = [node["entity"]["urn"] for node in nodes]
+    owned: Counter[str | None] = Counter()
+    check_nodes(nodes, wanted)
     for page in found:
         owned.update({row["owner"] and row["owner"]["urn"]: row["count"] for row in page["owners"]})
     edges = [edge for page in found for edge in page["edges"]]
-    assert {(edge["upstream"], edge["downstream"]) for edge in edges if edge["type"] != "Folded"} == joins
-    assert {(edge["upstream"], edge["downstream"]) for edge in edges if edge["type"] == "Folded"} == stand
+    check_edges(edges, wanted, world)
     assert sum(hop["count"] for page in found for hop in page["hops"]) == len(urns)
-    check_folded(edges, world)
     if asked["direction"]:
         assert none_on_two_pages(found)
         assert owned == Counter(owner for urn in urns for owner in world.properties[urn].get("owners") or [None])

@@ -13,7 +13,15 @@ from neo4j import AsyncDriver
 from served import neo4j_settings, served
 
 from graphsvc.config import KafkaSettings, Settings
-from graphsvc.errors import BadSchema, BrokerUnavailable, ConfigError, SchemaNotFound, StoreUnavailable
+from graphsvc.errors import (
+    BadSchema,
+    BrokerUnavailable,
+    ConfigError,
+    IncompatibleSchema,
+    SchemaNotFound,
+    StoreUnavailable,
+)
+from graphsvc.graph.compatibility import Level
 from graphsvc.graph.driver import open_driver
 from graphsvc.graph.schemas import SCHEMA_BYTES, GraphSchemas
 from graphsvc.ingest.avro import schema_text
@@ -236,3 +244,90 @@ async def test_an_external_registry_that_is_away_can_be_waited_for() -> None:
 def test_settings_that_the_client_does_not_take_stop_the_start(url: str, options: dict[str, str]) -> None:
     with pytest.raises(ConfigError):
         ExternalSchemas(KafkaSettings(registry_url=url, registry_options=options))
+
+
+WIDER = '{"type": "record", "name": "A", "fields": [{"name": "a", "type": "string"}, {"name": "b", "type": "string"}]}'
+
+
+async def test_levels_are_set_and_shown_as_confluents_client_does(client: AsyncSchemaRegistryClient) -> None:
+    """Of all subjects, and of one, which need not be there yet."""
+    assert await client.set_compatibility(level="FULL") == {"compatibility": "FULL"}
+    assert await client.set_compatibility("a", "BACKWARD_TRANSITIVE") == {"compatibility": "BACKWARD_TRANSITIVE"}
+
+    assert [await client.get_compatibility(subject) for subject in (None, "a", "b")] == [
+        "FULL",
+        "BACKWARD_TRANSITIVE",
+        "FULL",
+    ]
+    assert await client.get_subjects() == []
+
+
+async def test_what_a_level_refuses_is_not_registered(client: AsyncSchemaRegistryClient) -> None:
+    """409, and the subject is as it was; what it has already is found all the same, and other subjects are free."""
+    await client.register_schema("a", Schema(TEXT, "AVRO"))
+    await client.set_compatibility("a", "BACKWARD")
+
+    with pytest.raises(SchemaRegistryError) as caught:
+        await client.register_schema("a", Schema(WIDER, "AVRO"))
+
+    assert (caught.value.http_status_code, caught.value.error_code) == (409, 409)
+    assert "version 1" in caught.value.error_message
+    assert not await client.test_compatibility("a", Schema(WIDER, "AVRO"))
+    assert not await client.test_compatibility("a", Schema(WIDER, "AVRO"), 1)
+    assert await client.test_compatibility("a", Schema(OTHER, "AVRO"))
+    assert await client.test_compatibility("b", Schema(WIDER, "AVRO"))
+    await client.clear_caches()
+    assert await client.register_schema("a", Schema(TEXT, "AVRO")) == 1
+    assert await client.register_schema("b", Schema(WIDER, "AVRO")) == 2
+    assert await client.get_versions("a") == [1]
+
+
+def test_a_level_can_be_taken_back(http: httpx.Client) -> None:
+    """Then the general one holds again."""
+    assert http.get("/config/a?defaultToGlobal=false").json()["error_code"] == 40408
+    assert http.delete("/config/a").json()["error_code"] == 40408
+    assert http.put("/config/a", json={"compatibility": "FORWARD"}).status_code == 200
+    assert http.get("/config/a?defaultToGlobal=false").json() == {"compatibilityLevel": "FORWARD"}
+
+    assert http.delete("/config/a").json() == {"compatibilityLevel": "FORWARD"}
+
+    assert http.get("/config/a").json() == {"compatibilityLevel": "NONE"}
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", "null", '{"compatibility": "SIDEWARD"}', '{"compatibility": ["NONE"]}'])
+def test_a_level_that_is_none_is_refused(http: httpx.Client, body: str) -> None:
+    for path in ("/config", "/config/a"):
+        answer = http.put(path, content=body)
+        assert (answer.status_code, answer.json()["error_code"]) == (422, 42203)
+    assert http.put("/config/" + "a" * 2_000, json={"compatibility": "FULL"}).status_code == 422
+    assert http.put("/config", content=body, headers={"Content-Type": "text/plain"}).status_code == 415
+
+
+def test_one_version_or_all_that_the_level_names(http: httpx.Client) -> None:
+    """With `verbose`, what is wrong is said; versions that are not there are 404."""
+    for text in (TEXT, OTHER, WIDER):
+        http.post("/subjects/a/versions", content=posted(text))
+    http.put("/config/a", json={"compatibility": "BACKWARD_TRANSITIVE"})
+
+    def said(path: str, text: str = WIDER) -> dict[str, Any]:
+        found: dict[str, Any] = http.post("/compatibility/subjects/" + path, content=posted(text)).json()
+        return found
+
+    assert said("a/versions/3") == said("a/versions/latest") == {"is_compatible": True}
+    assert said("a/versions/1") == said("a/versions") == {"is_compatible": False}
+    assert "version 2" in said("a/versions?verbose=true")["messages"][0]
+    assert said("a/versions/latest?verbose=true") == {"is_compatible": True, "messages": []}
+    assert said("a/versions/9")["error_code"] == 40402
+    assert said("none/versions/1")["error_code"] == 40401
+    assert said("none/versions/latest") == {"is_compatible": True}
+
+
+async def test_of_two_that_do_not_go_together_one_is_registered(schemas: GraphSchemas) -> None:
+    """Also at the same moment, through any replica."""
+    await schemas.set_level("a", Level.FULL)
+    texts = [json.dumps({"type": "fixed", "name": "F", "size": size}) for size in range(1, 9)]
+
+    done = await asyncio.gather(*(schemas.register("a", text) for text in texts), return_exceptions=True)
+
+    assert sorted(isinstance(answer, IncompatibleSchema) for answer in done) == [False] + [True] * 7
+    assert await schemas.versions("a") == [1]

@@ -65,6 +65,36 @@ async def test_search_across_entities(client: httpx.AsyncClient) -> None:
     assert sum(k["count"] for k in kinds) == found["total"]
 
 
+async def test_a_urn_finds_what_it_names(client: httpx.AsyncClient) -> None:
+    """As it is or in quotation marks; not where filters say otherwise, nor one that nobody described."""
+    urn = "urn:li:dataset:(urn:li:dataPlatform:kafka,orders.v1,PROD)"
+    given = {"types": None, "orFilters": None, "viewUrn": None, "sortInput": None, "start": 0, "count": 5}
+
+    async def found(query: str, **more: Any) -> Any:
+        return (await ask(client, ACROSS, **given | more, query=query))["searchAcrossEntities"]
+
+    for text in (urn, f'"{urn}"', f" {urn} "):
+        answer = await found(text)
+        assert [row["entity"]["urn"] for row in answer["searchResults"]] == [urn]
+        assert answer["searchResults"][0]["matchedFields"] == [{"name": "urn", "value": urn}]
+        assert answer["total"] == 1
+        assert {f["field"]: f for f in answer["facets"]}["_entityType"]["aggregations"][0]["value"] == "DATASET"
+    assert (await found(urn, types=["DATASET"]))["total"] == 1
+    assert (await found(urn, types=["CHART"]))["total"] == 0
+    assert (await found(urn, orFilters=[{"and": [{"field": "platform", "values": ["dbt"]}]}]))["total"] == 0
+    assert (await found("urn:li:dataset:nobody"))["total"] == 0
+    assert [hit["urn"] for hit in (await client.get("/search", params={"query": urn})).json()["results"]] == [urn]
+
+
+async def test_what_is_near_a_word_is_highlighted(client: httpx.AsyncClient) -> None:
+    """Where a `~` asks for it, as where nothing else is found."""
+    given = {"types": None, "orFilters": None, "viewUrn": None, "sortInput": None, "start": 0, "count": 5}
+
+    found = (await ask(client, ACROSS, query="fct_ordrs~", **given))["searchAcrossEntities"]["searchResults"]
+
+    assert {"name": "name", "value": "fct_orders"} in found[0]["matchedFields"]
+
+
 @pytest.mark.parametrize("sort", ["", ', sortInput: {sortCriterion: {field: "name", sortOrder: ASCENDING}}'])
 @pytest.mark.parametrize("query", ["orders", "*"])
 async def test_a_page_far_behind_the_last(client: httpx.AsyncClient, query: str, sort: str) -> None:

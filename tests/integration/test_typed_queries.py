@@ -173,6 +173,19 @@ async def test_typed_query_answers_everything(ask: Ask, schema: strawberry.Schem
 
 
 @pytest.mark.usefixtures("everything")
+async def test_whoever_asks_may_do_everything(ask: Ask) -> None:
+    """As DataHub's documents ask for it, of what can be owned."""
+    kinds = ["dataset", "chart", "dashboard", "dataJob", "dataFlow", "container", "domain", "glossaryTerm", "mlModel"]
+    asked = "privileges { canEditLineage canEditQueries canManageEntity canViewDatasetUsage }"
+    parts = [f"... on {type_name(kind)} {{ {asked} }}" for kind in kinds]
+
+    text = f"query ($urns: [String!]!) {{ entities(urns: $urns) {{ {' '.join(parts)} }} }}"
+
+    found = (await ask(text, urns=[urn_of(kind) for kind in kinds]))["entities"]
+    assert [set(entity["privileges"].values()) for entity in found] == [{True}] * len(kinds)
+
+
+@pytest.mark.usefixtures("everything")
 async def test_connections_come_from_the_model(ask: Ask) -> None:
     """One per relationship that the type may declare, with a total and pages."""
     data = await ask(

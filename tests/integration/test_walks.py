@@ -1,10 +1,10 @@
 """Walks with every option against walks by hand: random graphs with cycles, jobs, soft-deleted nodes and columns."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, LiteralString
 
 import pytest
@@ -12,7 +12,7 @@ from neo4j import AsyncDriver
 
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
-from graphsvc.graph.walking import FIRST, FOLDED, Edge, Flow, Place, shown
+from graphsvc.graph.walking import FIRST, FOLDED, Edge, Flow, Place, identity, shown
 from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, column_of, job
 from tests.integration.by_hand import behind, reached, simple_paths
 
@@ -337,12 +337,80 @@ async def test_pages_are_the_whole_walk(graph: AsyncDriver, database: str, walks
             assert page is not None
             assert [node.urn for node in page.before] == nodes
             nodes += [node.urn for node in page.nodes]
-            edges += page.shown_edges(frozenset())[0]
+            edges += page.shown(frozenset())[1]
             after = page.next
 
         assert nodes == [node.urn for node in whole.nodes]
         assert sorted(edges, key=str) == sorted(whole.edges, key=str)
         assert (page.more_hops, page.partial) == (whole.more_hops, None)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("most", [1, 3, 8])
+async def test_pages_that_their_edges_end_are_the_whole_walk(
+    graph: AsyncDriver, database: str, walks: Walks, seed: int, most: int
+) -> None:
+    """However few edges a page may have, and whatever is hidden: each node and each edge once, no page too large."""
+    drawn = draw(seed)
+    await drawn.write(graph, database)
+    start, flow, hops = begun(seed, drawn)
+    rnd = random.Random(seed)
+    folded = job if rnd.random() < 0.5 else lambda _: False
+    hiding = rnd.choice([None, lambda node: node.removed, lambda node: node.removed or job(node.urn)])
+    hides = hiding or (lambda _: False)
+    question = asked(start, flow, hops, folded=folded, mixed=rnd.random() < 0.5, hides=hides)
+    whole = await walks.walk(question)
+    assert whole is not None
+
+    def answered(found: Walked) -> list[Edge]:
+        hidden = found.hidden({node.urn for node in (*found.before, *found.nodes) if not hides(node)})
+        return found.shown(hidden)[1]
+
+    nodes: list[str] = []
+    edges: list[Any] = []
+    after: Place | None = FIRST
+    while after:
+        page = await walks.walk(
+            replace(question, pages=True, max_edges=most, max_nodes=rnd.choice([2, 50]), after=after)
+        )
+        assert page is not None
+        assert (page.partial in {Partial.EDGE_LIMIT, Partial.NODE_LIMIT}) == (page.next is not None)
+        own = answered(page)
+        assert hiding or len(page.nodes) == 1 or len(own) <= most
+        nodes += [node.urn for node in page.nodes]
+        edges += map(identity, own)
+        after = page.next
+    assert nodes == [node.urn for node in whole.nodes]
+    assert sorted(edges, key=str) == sorted(map(identity, answered(whole)), key=str)
+
+
+async def test_too_many_folded_edges_end_a_page(
+    graph: AsyncDriver, database: str, walks: Walks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hidden job of many inputs and outputs makes their product; pages go on, and give each edge once."""
+    ins, outs = [dataset(f"in{i}") for i in range(6)], [dataset(f"out{i}") for i in range(6)]
+    flows = {(urn, task(0)) for urn in ins} | {(task(0), urn) for urn in outs} | set(product(outs, [dataset("end")]))
+    await Drawn([*ins, *outs, task(0), dataset("end")], flows=flows).write(graph, database)
+    question = asked(dataset("end"), "up", 5, pages=True)
+    whole = await walks.walk(question)
+    assert whole is not None
+    monkeypatch.setattr("graphsvc.graph.walks.MAX_FOLDED_EDGES", 10)
+
+    found: list[Any] = []
+    nodes: list[str] = []
+    after: Place | None = FIRST
+    while after:
+        walked = await walks.walk(replace(question, after=after))
+        assert walked is not None
+        page, edges = walked.shown({task(0)})
+        assert len([edge for edge in edges if edge.type == FOLDED]) <= 10
+        assert (page.partial is Partial.EDGE_LIMIT) == (page.next is not None)
+        found += map(identity, edges)
+        nodes += [node.urn for node in page.nodes]
+        after = page.next
+
+    assert nodes == [node.urn for node in whole.nodes]
+    assert len(found) == len(set(found)) == 6 + 36
 
 
 async def test_fan_out_beyond_the_limit_of_edges(graph: AsyncDriver, database: str, walks: Walks) -> None:
@@ -358,6 +426,12 @@ async def test_fan_out_beyond_the_limit_of_edges(graph: AsyncDriver, database: s
 
     cut = await walks.walk(asked(dataset("hub"), "down", 2, max_edges=40))
     whole = await walks.walk(asked(dataset("hub"), "down", 2))
+    pages: list[Walked] = []
+    while not pages or pages[-1].next:
+        after = pages[-1].next if pages else FIRST
+        page = await walks.walk(asked(dataset("hub"), "down", 2, max_edges=10, pages=True, after=after))
+        assert page is not None
+        pages.append(page)
 
     assert cut is not None
     assert whole is not None
@@ -365,6 +439,9 @@ async def test_fan_out_beyond_the_limit_of_edges(graph: AsyncDriver, database: s
     assert (len(whole.nodes), len(whole.edges)) == (53, 100)
     assert {node.urn for node in cut.nodes if "far" in node.urn} == {f"urn:li:tag:far{i}" for i in range(1, 51)}
     assert len(cut.edges) < 100
+    assert [node.urn for page in pages for node in page.nodes] == [node.urn for node in whole.nodes]
+    assert Counter(edge for page in pages for edge in page.shown(frozenset())[1]) == Counter(whole.edges)
+    assert {page.partial for page in pages[:-1]} == {Partial.EDGE_LIMIT}
 
 
 @pytest.mark.usefixtures("graph")

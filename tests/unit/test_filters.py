@@ -2,8 +2,8 @@
 
 import pytest
 
-from graphsvc.api.filters import Criterion, facts_of, farthest, matches
-from graphsvc.errors import BadRequest
+from graphsvc.api.filters import MAX_COMPARED, MAX_CONDITIONS, Criterion, checked, facts_of, farthest, matches
+from graphsvc.errors import BadRequest, TooLarge
 
 HIVE = "urn:li:dataPlatform:hive"
 TABLE = f"urn:li:dataset:({HIVE},Shop.Orders,PROD)"
@@ -50,6 +50,18 @@ def test_operators(field: str, operator: str, values: tuple[str, ...], holds: bo
     """As DataHub has them; negated they say the opposite, also where the entity has no such field."""
     assert matches([[Criterion(field, values, operator)]], FACTS) is holds
     assert matches([[Criterion(field, values, operator, negated=True)]], FACTS) is not holds
+
+
+def test_filters_have_a_size() -> None:
+    """Each is held against each entity: so many conditions, and so many values that cannot be looked up."""
+    many = tuple(map(str, range(100_000)))
+    checked([[Criterion("name", many), Criterion("urn", many, "IN")]])
+    checked([[Criterion("name", many[:MAX_COMPARED], "CONTAIN")], [Criterion("name")] * (MAX_CONDITIONS - 1)])
+
+    with pytest.raises(TooLarge, match="501 values"):
+        checked([[Criterion("name", many[: MAX_COMPARED + 1], "CONTAIN")]])
+    with pytest.raises(TooLarge, match="501 conditions"):
+        checked([[Criterion("name")]] * (MAX_CONDITIONS + 1))
 
 
 def test_groups() -> None:

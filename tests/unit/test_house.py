@@ -90,6 +90,7 @@ OWNERS = {
         "ingest/kafka_clients.py",
         "ingest/log_reader.py",
     ),
+    "avro": ("graph/compatibility.py",),
     "fastavro": (
         "graph/schemas.py",
         "ingest/avro.py",

@@ -13,10 +13,21 @@ from typing import Any
 import orjson
 import strawberry
 
-from graphsvc.api.filters import DEGREE, FAR, Criterion, OrFilters, facts_of, farthest, fields_of, matches, platform_urn
+from graphsvc.api.filters import (
+    DEGREE,
+    FAR,
+    Criterion,
+    OrFilters,
+    checked,
+    facts_of,
+    farthest,
+    fields_of,
+    matches,
+    platform_urn,
+)
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of
-from graphsvc.api.graphql.names import EntityType, enum_name
+from graphsvc.api.graphql.names import EntityType, enum_name, enum_names
 from graphsvc.api.graphql.search import view_of
 from graphsvc.api.graphql.search_types import (
     AndFilterInput,
@@ -35,7 +46,6 @@ from graphsvc.api.graphql.view_filters import ViewFilters, both_groups
 from graphsvc.api.graphql.views import Long, described, shown
 from graphsvc.api.impact import names_of_type
 from graphsvc.errors import BadRequest
-from graphsvc.graph.registry import Registry
 from graphsvc.graph.walking import Graph, Node, hops_from, neighbours, turned
 from graphsvc.graph.walks import COLUMN, Partial, Question, Walked, Walks, column_of
 from graphsvc.urn import parse_urn, urn_type
@@ -360,7 +370,7 @@ async def _find(
     degrees = {urn: min(walked.distance[m] for m in group) for urn, group in members.items()}
     nodes = {node.urn: node for node in walked.nodes}
     values = await walks.values(members, fields_of(filters) | {"name", "removed"})
-    names = _type_names(info.context.registry)
+    names = enum_names(info.context.registry)
     facts = {
         urn: facts_of(urn, values.get(urn, {}), names_of_type(urn, names), degree) for urn, degree in degrees.items()
     }
@@ -394,12 +404,12 @@ def _filters(
         always.append(Criterion("_entityType", view.types))
     of_view = [[Criterion(*condition) for condition in group] for group in view.groups]
     groups = both_groups(criteria_of(asked.or_filters or []), of_view)
-    return [[*group, *always] for group in groups] or ([always] if always else [])
+    return checked([[*group, *always] for group in groups] or ([always] if always else []))
 
 
 def criteria_of(groups: Iterable[AndFilterInput]) -> list[list[Criterion]]:
-    """GraphQL's filters as plain values."""
-    return [
+    """GraphQL's filters as plain values; raises as `checked` does."""
+    found = [
         [
             Criterion(
                 item.field,
@@ -411,6 +421,8 @@ def criteria_of(groups: Iterable[AndFilterInput]) -> list[list[Criterion]]:
         ]
         for group in groups
     ]
+    checked(found)
+    return found
 
 
 def _ignored(asked: SearchAcrossLineageInput | ScrollAcrossLineageInput) -> list[EntityTypeToPlatforms]:
@@ -440,10 +452,6 @@ def _grouped(walked: Walked, *, by_entity: bool) -> dict[str, list[str]]:
     for node in walked.nodes:
         found.setdefault((by_entity and column_of(node.urn)) or node.urn, []).append(node.urn)
     return found
-
-
-def _type_names(registry: Registry) -> dict[str, str]:
-    return {name: enum_name(name) for name in registry.entities}
 
 
 def _named(words: Sequence[str], facts: Mapping[str, Sequence[str]]) -> bool:

@@ -8,7 +8,7 @@ import strawberry
 from graphsvc.api.graphql.across_lineage import LineageLimit, criteria_of, limit_of
 from graphsvc.api.graphql.context import AsOf, Info, context_of
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of
-from graphsvc.api.graphql.names import enum_name
+from graphsvc.api.graphql.names import enum_names
 from graphsvc.api.graphql.search_types import AndFilterInput
 from graphsvc.api.graphql.views import Long, described
 from graphsvc.api.impact import DEFAULT_HOPS, Asked, Named, Row, bounded, by_hop, by_owner, impact, question_of
@@ -17,6 +17,31 @@ from graphsvc.graph.walks import MAX_PATHS, Route, Walks, column_of
 from graphsvc.urn import parse_urn
 
 DEFAULT_PATH_HOPS = 10
+Fold = Annotated[
+    bool | None,
+    strawberry.argument(description="Leave jobs out, and count no hop for them; folded edges stand for them."),
+]
+Mixed = Annotated[
+    bool | None,
+    strawberry.argument(description="Columns go on by their entity's lineage where column lineage ends."),
+]
+OrFilters = Annotated[
+    list[AndFilterInput] | None,
+    strawberry.argument(
+        description="What is shown: entities for which all conditions of one of these hold. The walk goes through the "
+        "others, and folded edges stand for them."
+    ),
+]
+WalkFilters = Annotated[
+    list[AndFilterInput] | None,
+    strawberry.argument(description="What is entered at all: nothing is found behind other entities through them."),
+]
+Since = Annotated[
+    Long | None,
+    strawberry.argument(
+        description="Milliseconds: leave out edges that have times, none of which is from here to `endTimeMillis`."
+    ),
+]
 
 
 @described
@@ -128,11 +153,13 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
     max_hops: int | None = DEFAULT_HOPS,
     max_nodes: int | None = None,
     types: list[str] | None = None,
-    fold: bool | None = False,
-    mixed: bool | None = False,
+    fold: Fold = False,
+    mixed: Mixed = False,
     include_removed: bool | None = False,
-    or_filters: list[AndFilterInput] | None = None,
-    walk_filters: list[AndFilterInput] | None = None,
+    or_filters: OrFilters = None,
+    walk_filters: WalkFilters = None,
+    start_time_millis: Since = None,
+    end_time_millis: Long | None = None,
     cursor: str | None = None,
     as_of: AsOf = None,
 ) -> ImpactResult | None:
@@ -156,11 +183,13 @@ async def impact_analysis(  # noqa: PLR0913  GraphQL's arguments
         removed=bool(include_removed),
         where=criteria_of(or_filters or []),
         during=criteria_of(walk_filters or []),
+        since=start_time_millis,
+        until=end_time_millis,
         cursor=cursor,
         as_of=as_of,
     )
     walks = Walks(context.reader, context.registry)
-    found = await impact(walks, context.reader, context.settings, asked, _type_names(info))
+    found = await impact(walks, context.reader, context.settings, asked, enum_names(info.context.registry))
     if found is None:
         return None
     return ImpactResult(
@@ -226,10 +255,6 @@ async def paths_between(  # noqa: PLR0913  GraphQL's arguments
     return PathsResult(
         paths=[_path(route) for route in kept], partial=partial is not None, partial_reason=limit_of(partial)
     )
-
-
-def _type_names(info: Info) -> dict[str, str]:
-    return {name: enum_name(name) for name in info.context.registry.entities}
 
 
 def _named(named: Named) -> Entity:

@@ -35,12 +35,12 @@ class Context(BaseContext):
         self.registry = registry
         self.settings = settings
         self.feed = feed
-        self.loaders = Loaders(reader)
+        self.loaders = Loaders(reader, registry)
         self._past: dict[int, tuple[Path, Context]] = {}
 
     def renew(self) -> None:
         """Forget what was read: a new operation begins, or a subscription's next event."""
-        self.loaders = Loaders(self.reader)
+        self.loaders = Loaders(self.reader, self.registry)
         self._past.clear()
 
     def page(self, start: int | None, count: int | None) -> tuple[int, int]:
@@ -88,7 +88,7 @@ class Context(BaseContext):
         """
         past = copy(self)
         past.reader = PastReader(self.reader, self.registry, as_of)
-        past.loaders = Loaders(past.reader)
+        past.loaders = Loaders(past.reader, self.registry)
         self._past[id(path)] = path, past  # operations of a batch share the context; no two have the same path
 
 

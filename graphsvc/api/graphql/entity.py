@@ -15,6 +15,7 @@ from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.loaders import (
     AspectKey,
     AspectsKey,
+    CountsKey,
     HistoryKey,
     HopsKey,
     PointsKey,
@@ -136,6 +137,15 @@ class EntityRelationshipsResult:
 
 
 @described
+class RelationshipCount:
+    """How many relationships of a type an entity has; one with itself counts once, as outgoing."""
+
+    type: str
+    direction: RelationshipDirection
+    count: int
+
+
+@described
 class LineageRelationship:
     """A direct upstream or downstream."""
 
@@ -216,6 +226,25 @@ class Entity:
         types = None if input.types is None else tuple(sorted(set(input.types)))
         removed = input.include_soft_delete is not False
         return await related(self, info, types, input.direction, input.start, input.count, removed=removed)
+
+    @shown("How many relationships of each type the entity has, by type; types that it has none of are left out.")
+    async def relationship_counts(
+        self,
+        info: Info,
+        direction: RelationshipDirection | None = RelationshipDirection.UNDIRECTED,
+        types: list[str] | None = None,
+        include_soft_delete: bool | None = True,  # noqa: FBT001, FBT002  GraphQL's
+    ) -> list[RelationshipCount]:
+        """Of all types if none is named."""
+        wanted = None if types is None else tuple(sorted(set(types)))
+        way = direction or RelationshipDirection.UNDIRECTED
+        counts = await info.context.loaders.counts.load(
+            CountsKey(self.urn, wanted, way.value, include_soft_delete is not False)
+        )
+        return [
+            RelationshipCount(type=row.type, direction=_direction(outgoing=row.outgoing), count=row.total)
+            for row in counts
+        ]
 
     @shown("Direct upstreams or downstreams.")
     async def lineage(self, info: Info, input: LineageInput) -> EntityLineageResult:  # noqa: A002
@@ -415,11 +444,15 @@ def _stamp(time: int | None, actor: str | None) -> AuditStamp | None:
     return None if time is None else AuditStamp(time=Long(time), actor=actor)
 
 
+def _direction(*, outgoing: bool) -> RelationshipDirection:
+    return RelationshipDirection.OUTGOING if outgoing else RelationshipDirection.INCOMING
+
+
 def _relationship(row: RelationshipRow) -> EntityRelationship:
     pairs = None if row.properties is None else [item.partition("=") for item in row.properties]
     return EntityRelationship(
         type=row.type,
-        direction=RelationshipDirection.OUTGOING if row.outgoing else RelationshipDirection.INCOMING,
+        direction=_direction(outgoing=row.outgoing),
         entity=entity_of(row.urn),
         created=_stamp(row.created_on, row.created_actor),
         updated=_stamp(row.updated_on, row.updated_actor),

@@ -3,24 +3,25 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionNode
 
 from graphsvc.api.cursors import cursor_of
-from graphsvc.api.graphql.across_lineage import LineageLimit, limit_of
-from graphsvc.api.graphql.analysis import HopCount
-from graphsvc.api.graphql.context import AsOf, Info, context_of
+from graphsvc.api.graphql.across_lineage import LineageLimit, criteria_of, limit_of
+from graphsvc.api.graphql.analysis import Fold, HopCount, Mixed, OrFilters, Since, WalkFilters
+from graphsvc.api.graphql.context import AsOf, Context, Info, context_of
 from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, entity_table
+from graphsvc.api.graphql.names import enum_names
 from graphsvc.api.graphql.plain import Make, Table
 from graphsvc.api.graphql.views import Long, described, shown
-from graphsvc.api.impact import bounded, pages_of
+from graphsvc.api.impact import Asked, bounded, kept_of, pages_of, question_of
 from graphsvc.graph import reader as graph
 from graphsvc.graph.walking import FIRST, Edge, Flow, Place
-from graphsvc.graph.walks import Question, Walked, Walks, walked_of
+from graphsvc.graph.walks import Walked, Walks, walked_of
 from graphsvc.urn import parse_urn
 
 DEFAULT_HOPS = 3
@@ -46,7 +47,7 @@ class LineageEdge:
 
     `source type target` reads as the metadata model has it: a table DownstreamOf its source, a job Produces a table.
     `upstream` and `downstream` say which way the data flows, whatever the type. An edge of type `Folded` stands for
-    soft-deleted entities that the answer leaves out; `through` names them, from upstream to downstream.
+    what the answer leaves out; `through` names it, from upstream to downstream.
     """
 
     source: str
@@ -111,58 +112,103 @@ class LineageResult:
         ]
 
 
-async def lineage(  # noqa: PLR0913, PLR0917  GraphQL's arguments
+async def lineage(  # noqa: PLR0913  GraphQL's arguments
     info: Info,
+    *,
     urn: str,
     direction: LineageDirection | None = None,
     max_hops: int | None = DEFAULT_HOPS,
     types: list[str] | None = None,
     max_nodes: int | None = None,
-    include_removed: bool | None = False,  # noqa: FBT001, FBT002
+    include_removed: bool | None = False,
+    fold: Fold = False,
+    mixed: Mixed = False,
+    or_filters: OrFilters = None,
+    walk_filters: WalkFilters = None,
+    start_time_millis: Since = None,
+    end_time_millis: Long | None = None,
     cursor: str | None = None,
     as_of: AsOf = None,
 ) -> LineageResult | None:
     """
     Walk lineage from an entity, or from a column (`urn:li:schemaField:…`); both ways without a direction.
 
-    Soft-deleted entities are walked through, and hidden unless asked for.
+    Soft-deleted entities are walked through, and hidden unless asked for. What is hidden is stood for by folded edges.
 
     Raises:
         BadUrn: `urn` is none.
-        BadRequest: `maxHops` or `maxNodes` is less than 1, or `cursor` is of another question.
-        TooLarge: One of them passes the settings' limit.
+        BadRequest: `maxHops` or `maxNodes` is less than 1, a filter makes no sense, or `cursor` is of another question.
+        TooLarge: A bound passes the settings' limit.
     """
     parse_urn(urn)
     context = context_of(info, as_of)
     limits = context.settings
-    hops = bounded("maxHops", max_hops, limits.max_hops, DEFAULT_HOPS)
-    limit = bounded("maxNodes", max_nodes, limits.max_lineage_nodes)
-    wanted = None if types is None else frozenset(types)
-    selected = _selected(info, info._raw_info.field_nodes)  # noqa: SLF001  Strawberry's own form costs more than the answer
-    of_edges = _selected(info, [field for field in selected if field.name.value == "edges"])
-    with_edges = any(field.name.value in _NEED_EDGES for field in selected)
-    with_details = any(field.name.value in _NEED_DETAILS for field in of_edges)
-    question = ("lineage", urn, direction.value if direction else None, hops, wanted, bool(include_removed), as_of)
-    flows: tuple[Flow, ...] = (direction.value,) if direction else ("up", "down")
+    asked = Asked(
+        urn,
+        (direction.value,) if direction else ("up", "down"),
+        bounded("maxHops", max_hops, limits.max_hops, DEFAULT_HOPS),
+        bounded("maxNodes", max_nodes, limits.max_lineage_nodes),
+        None if types is None else frozenset(types),
+        fold=bool(fold),
+        mixed=bool(mixed),
+        removed=bool(include_removed),
+        where=criteria_of(or_filters or []),
+        during=criteria_of(walk_filters or []),
+        since=start_time_millis,
+        until=end_time_millis,
+        cursor=cursor,
+        as_of=as_of,
+    )
+    question = ("lineage", asked.unpaged)
+    pages = pages_of(cursor, asked.flows, question)
+    look = _Look.at(info)
+    found = await asyncio.gather(*(_part(context, asked, look, *page) for page in pages.items()))
+    parts = [part for part in found if part]
+    return _result(parts, direction, asked.hops, question) if parts else None
 
-    async def part(flow: Flow, after: Place) -> _Part | None:
-        if after == FIRST and as_of is None:  # the past is walked hop by hop
-            walk = graph.Walk(urn, flow, hops, limit, wanted, with_edges, with_details)
-            found = await context.reader.lineage(walk)
-            if found is None:
-                return None
-            if include_removed or not any(found.node_columns.removed):
-                return _as_read(found, flow)
-            return _without(walked_of(found), flow, hide=True)
-        further = Question(
-            urn, flow, hops, limit, limits.query_timeout_s, wanted, after=after, max_walked=limits.max_walked_nodes
+
+class _Look(NamedTuple):
+    """Whether the edges of an answer are looked at, and their details."""
+
+    edges: bool
+    details: bool
+
+    @classmethod
+    def at(cls, info: Info) -> "_Look":
+        """What a document selects."""
+        selected = _selected(info, info._raw_info.field_nodes)  # noqa: SLF001  Strawberry's own form costs more than the answer
+        of_edges = _selected(info, [field for field in selected if field.name.value == "edges"])
+        return cls(
+            any(field.name.value in _NEED_EDGES for field in selected),
+            any(field.name.value in _NEED_DETAILS for field in of_edges),
         )
-        walked = await Walks(context.reader, context.registry).walk(further)
-        return None if walked is None else _without(walked, flow, hide=not include_removed)
 
-    pages = pages_of(cursor, flows, question)
-    parts = [found for found in await asyncio.gather(*(part(*page) for page in pages.items())) if found]
-    return _result(parts, direction, hops, question) if parts else None
+
+async def _part(context: Context, asked: Asked, look: _Look, flow: Flow, after: Place) -> _Part | None:
+    """One direction of an answer, from a place on; None if the start has no node."""
+    walks = Walks(context.reader, context.registry)
+    names = enum_names(context.registry)
+    if after == FIRST and not _hop_by_hop(asked):
+        assert asked.max_nodes is not None  # noqa: S101  it is bounded
+        walk = graph.Walk(asked.urn, flow, asked.hops, asked.max_nodes, asked.types, look.edges, look.details)
+        found = await context.reader.lineage(walk)
+        if found is None:
+            return None
+        if not asked.where and (asked.removed or not any(found.node_columns.removed)):
+            return _as_read(found, flow)
+        walked: Walked | None = walked_of(found)
+    else:
+        question = question_of(asked, flow, context.settings, names, after)
+        walked = await walks.walk(replace(question, edges=look.edges))
+    if walked is None:
+        return None
+    return _without(walked, flow, (await kept_of(walks, walked, asked, names))[0])
+
+
+def _hop_by_hop(asked: Asked) -> bool:
+    """Whether a walk needs more than Neo4j's own: the past, and what each hop asks of nodes and edges."""
+    timed = asked.as_of is not None or asked.since is not None or asked.until is not None
+    return timed or asked.fold or asked.mixed or bool(asked.during)
 
 
 def _as_read(found: graph.Lineage, flow: Flow) -> _Part:
@@ -178,11 +224,10 @@ def _as_read(found: graph.Lineage, flow: Flow) -> _Part:
     )
 
 
-def _without(found: Walked, flow: Flow, *, hide: bool) -> _Part:
-    """A walk's page, without the soft-deleted nodes if they are to be hidden."""
-    hidden = {node.urn for node in (*found.before, *found.nodes) if node.removed} if hide else frozenset[str]()
-    nodes = [node for node in found.nodes if node.urn not in hidden]
-    edges, cut = found.shown_edges(hidden)
+def _without(found: Walked, flow: Flow, kept: set[str]) -> _Part:
+    """A walk's page, without the nodes that are not to be shown."""
+    page, edges = found.shown(found.hidden(kept))
+    nodes = [node for node in page.nodes if node.urn in kept]
     return _Part(
         flow,
         graph.LineageNode(found.start.urn, found.start.name, 0, found.start.removed, found.start.referenced_only),
@@ -194,9 +239,9 @@ def _without(found: Walked, flow: Flow, *, hide: bool) -> _Part:
             [node.referenced_only for node in nodes],
         ),
         edges,
-        limit_of(found.partial) or (LineageLimit.EDGE_LIMIT if cut else None),
-        bool(found.more_hops),
-        found.next,
+        limit_of(page.partial),
+        bool(page.more_hops),
+        page.next,
     )
 
 

@@ -8,7 +8,19 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 from strawberry.dataloader import DataLoader
 
-from graphsvc.graph.reader import EMPTY_PAGE, AspectRow, Direction, EntityRow, Flow, Page, PointRow, Reader
+from graphsvc.graph.reader import (
+    EMPTY_PAGE,
+    AspectRow,
+    Direction,
+    EntityRow,
+    Flow,
+    Page,
+    PointRow,
+    Reader,
+    RelationshipCount,
+)
+from graphsvc.graph.registry import Registry
+from graphsvc.graph.search import Among, Answer, Search
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -69,6 +81,15 @@ class RelationshipsKey(NamedTuple):
     removed: bool
 
 
+class CountsKey(NamedTuple):
+    """Counts of an entity's relationships."""
+
+    urn: str
+    types: tuple[str, ...] | None
+    direction: Direction
+    removed: bool
+
+
 class HopsKey(NamedTuple):
     """A page of an entity's direct upstreams or downstreams."""
 
@@ -79,6 +100,16 @@ class HopsKey(NamedTuple):
     removed: bool
 
 
+class ListKey(NamedTuple):
+    """A page of a list of entities, with facets."""
+
+    among: Among
+    start: int
+    size: int
+    facets: tuple[str, ...]
+    limit: int
+
+
 class Loaders:
     """
     Everything one request reads.
@@ -87,8 +118,9 @@ class Loaders:
     text, so the number of queries depends on the text and never on how many entities it finds.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, registry: Registry) -> None:
         self._reader = reader
+        self._search = Search(reader, registry)
         self._values: dict[AspectKey, Any] = {}
         self.entities: DataLoader[str, EntityRow | None] = _loader(self._load_entities)
         self.aspects: DataLoader[AspectKey, AspectRow | None] = _loader(self._load_aspects)
@@ -97,7 +129,9 @@ class Loaders:
         self.histories: DataLoader[HistoryKey, list[AspectRow]] = _loader(self._load_histories)
         self.points: DataLoader[PointsKey, list[PointRow]] = _loader(self._load_points)
         self.relationships: DataLoader[RelationshipsKey, Page] = _loader(self._load_relationships)
+        self.counts: DataLoader[CountsKey, list[RelationshipCount]] = _loader(self._load_counts)
         self.hops: DataLoader[HopsKey, Page] = _loader(self._load_hops)
+        self.lists: DataLoader[ListKey, Answer | None] = _loader(self._load_lists)
 
     async def value(self, urn: str, name: str) -> dict[str, Any] | None:
         """A current aspect's value, decoded once per request; None if there is none."""
@@ -134,8 +168,14 @@ class Loaders:
     async def _load_relationships(self, keys: list[RelationshipsKey]) -> list[Page]:
         return [page or EMPTY_PAGE for page in await _by_group(keys, self._reader.relationships)]
 
+    async def _load_counts(self, keys: list[CountsKey]) -> list[list[RelationshipCount]]:
+        return [counts or [] for counts in await _by_group(keys, self._reader.relationship_counts)]
+
     async def _load_hops(self, keys: list[HopsKey]) -> list[Page]:
         return [page or EMPTY_PAGE for page in await _by_group(keys, self._reader.hops)]
+
+    async def _load_lists(self, keys: list[ListKey]) -> list[Answer | None]:
+        return await _by_group(keys, self._search.lists)
 
 
 def _loader(load: Callable[[list[Any]], Awaitable[Sequence[Any]]]) -> DataLoader[Any, Any]:
@@ -143,10 +183,10 @@ def _loader(load: Callable[[list[Any]], Awaitable[Sequence[Any]]]) -> DataLoader
 
 
 async def _by_group(
-    keys: Sequence[tuple[Any, ...]], load: Callable[..., Awaitable[Mapping[str, Value]]]
+    keys: Sequence[tuple[Any, ...]], load: Callable[..., Awaitable[Mapping[Any, Value]]]
 ) -> list[Value | None]:
-    """Load keys that differ only in their first part, the URN, together; `load` takes the URNs, then the rest."""
-    groups: defaultdict[tuple[Any, ...], list[str]] = defaultdict(list)
+    """Load keys that differ only in their first part, mostly a URN, together; `load` takes these, then the rest."""
+    groups: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for urn, *rest in keys:
         groups[tuple(rest)].append(urn)
     loaded = await asyncio.gather(*(load(urns, *rest) for rest, urns in groups.items()))

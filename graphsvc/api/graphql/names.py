@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from graphsvc.graph.registry import load_registry
+from graphsvc.graph.registry import Registry, load_registry
 
 # Where DataHub's names do not follow from the entity type's.
 _ENUM_NAMES = {
@@ -107,6 +108,12 @@ def enum_name(entity_type: str) -> str:
     if name.startswith("DATA_HUB_"):
         return name.replace("DATA_HUB_", "DATAHUB_", 1)
     return name.replace("ML_", "ML", 1) if name.startswith("ML_") else name
+
+
+@lru_cache(maxsize=8)
+def enum_names(registry: Registry) -> Mapping[str, str]:
+    """Every entity type of a model, and its member of `EntityType`."""
+    return {name: enum_name(name) for name in registry.entities}
 
 
 def type_name(entity_type: str) -> str:

@@ -12,6 +12,7 @@ from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode
 
 from graphsvc.api.graphql.context import DEFAULT_COUNT, Info
 from graphsvc.api.graphql.entity import Entity, entity_of, entity_table, referred
+from graphsvc.api.graphql.loaders import ListKey
 from graphsvc.api.graphql.names import OTHER, SHIPPED_TYPES, EntityType, entity_type_of, enum_name
 from graphsvc.api.graphql.plain import Lists, Table
 from graphsvc.api.graphql.search_types import (
@@ -29,7 +30,20 @@ from graphsvc.api.graphql.search_types import (
 from graphsvc.api.graphql.view_filters import ViewFilters, both_groups, both_types, view_filters
 from graphsvc.api.graphql.views import described
 from graphsvc.errors import BadRequest
-from graphsvc.graph.search import FACETS, MOST_COUNTED, TYPE, Count, Cursor, Filter, Hit, Search, SearchQuery, Sort
+from graphsvc.graph.search import (
+    FACETS,
+    MOST_COUNTED,
+    TYPE,
+    Among,
+    Answer,
+    Count,
+    Cursor,
+    Filter,
+    Hit,
+    Search,
+    SearchQuery,
+    Sort,
+)
 from graphsvc.urn import parse_urn, urn_type
 
 MAX_SCROLL = 10_000  # DataHub's client scrolls by up to 5,000
@@ -324,8 +338,27 @@ async def _page(  # noqa: PLR0913, PLR0917
         facets=names,
         limit=limit,
     )
+    return await _answered(info, first, found, names)
+
+
+async def listed(
+    info: Info, among: Among, start: int | None, count: int | None, flags: SearchFlags | None = None
+) -> SearchResults | None:
+    """
+    A page of a list, which is read with all such lists of the request, in the order of the URNs.
+
+    Returns:
+        None if the list has to be searched for by itself.
+    """
+    first, size = info.context.page(start, count)
+    names, limit = _facets(_selected(info), flags)
+    found = await info.context.loaders.lists.load(ListKey(among, first, size, tuple(names), limit))
+    return None if found is None else await _answered(info, first, found, names)
+
+
+async def _answered(info: Info, start: int, found: Answer, names: Sequence[str]) -> SearchResults:
     return SearchResults(
-        start=first,
+        start=start,
         count=len(found.hits),
         total=found.total,
         partial=found.partial,

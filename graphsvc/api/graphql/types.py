@@ -40,6 +40,7 @@ from graphsvc.api.graphql.placement import (
     ParentNodesResult,
     ancestors,
 )
+from graphsvc.api.graphql.privileges import HasPrivileges
 from graphsvc.api.graphql.quality import (
     HasAssertions,
     HasHealth,
@@ -106,7 +107,8 @@ def shared(entity_type: str) -> tuple[type[Entity], ...]:
     """Classes of the shared aspects that the model allows on a type. DataHub's `CorpUser.status` is something else."""
     aspects = load_registry().entities[entity_type].aspects
     left_out = {"status"} if entity_type == "corpuser" else set()
-    return tuple(cls for aspect, cls in SHARED.items() if aspect in aspects - left_out)
+    owned = (HasPrivileges,) if "ownership" in aspects else ()
+    return (*(cls for aspect, cls in SHARED.items() if aspect in aspects - left_out), *owned)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
