@@ -1,7 +1,5 @@
 """Reading at scale: GraphQL over HTTP against the best hand-written Cypher over Bolt, in graphs of growing size."""
 
-import asyncio
-import http.client
 import statistics
 import sys
 import time
@@ -12,7 +10,7 @@ from typing import Any
 import neo4j
 import orjson
 from scale import CORE, SUPER_TAG, WITH_COLUMNS, column, load, loaded, urn
-from service import served
+from service import Client, connected, served
 
 from graphsvc.graph.search import MOST_COUNTED
 
@@ -170,20 +168,16 @@ async def measure(driver: neo4j.AsyncDriver, env: dict[str, str], sizes: Sequenc
             seconds = await load(driver, done, size)
             print(f"{size - done:,} datasets in {seconds:.0f} s", file=sys.stderr)
             done = size
-            connection = http.client.HTTPConnection(*address)
             for name, reading in readings().items():
-                ours, theirs, answer = await _compare(connection, driver, reading)
+                ours, theirs, answer = await _compare(address, driver, reading)
                 medians.setdefault(name, {})[size] = statistics.median(ours)
                 print(f"{name} {size:,}: {statistics.median(ours) * 1000:.1f} ms", file=sys.stderr)
                 target = "≤ 1.5" if answer > 50 else ""
                 unit = f"ms ({answer:,} rows)"
                 figures[f"graphql_{name}_{_short(size)}_p50_vs_cypher"] = _figure(ours, theirs, 0.5, unit, target)
                 figures[f"graphql_{name}_{_short(size)}_p99_vs_cypher"] = _figure(ours, theirs, 0.99, unit, "")
-            connection.close()
         if sizes[-1] > CLOSURE:
-            connection = http.client.HTTPConnection(*address)
-            ours, theirs, answer = await _compare(connection, driver, _walk(urn(CLOSURE), 20))
-            connection.close()
+            ours, theirs, answer = await _compare(address, driver, _walk(urn(CLOSURE), 20))
             unit = f"ms ({answer:,} rows)"
             figures["graphql_closure_8000_vs_cypher"] = _figure(ours, theirs, 0.5, unit, "≤ 2")
     return figures | _growth(medians, sizes)
@@ -231,9 +225,16 @@ def _quantile(times: list[float], part: float) -> float:
 
 
 async def _compare(
-    connection: http.client.HTTPConnection, driver: neo4j.AsyncDriver, reading: Reading
+    address: tuple[str, int], driver: neo4j.AsyncDriver, reading: Reading
 ) -> tuple[list[float], list[float], int]:
     """Times of ours and of the best Cypher, in seconds, and the size of the answer."""
+    async with connected(address) as client:
+        return await _compared(client, driver, reading)
+
+
+async def _compared(
+    client: Client, driver: neo4j.AsyncDriver, reading: Reading
+) -> tuple[list[float], list[float], int]:
     ours: list[float] = []
     by_hand: list[list[float]] = [[] for _ in reading.by_hand]
     size = 0
@@ -243,7 +244,7 @@ async def _compare(
         late = begin > end
         if late and len(ours) >= FEWEST:
             break
-        data = await asyncio.to_thread(_graphql, connection, reading)
+        data = await _graphql(client, reading)
         taken = time.perf_counter() - begin
         warm = late or number >= WARM
         if warm:
@@ -259,10 +260,9 @@ async def _compare(
     return ours, min(by_hand, key=statistics.median), size
 
 
-def _graphql(connection: http.client.HTTPConnection, reading: Reading) -> Any:
+async def _graphql(client: Client, reading: Reading) -> Any:
     body = orjson.dumps({"query": reading.query, "variables": reading.variables})
-    connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
-    answer = orjson.loads(connection.getresponse().read())
+    answer = orjson.loads(await client.post("/graphql", body))
     if "errors" in answer or (answer["data"].get("lineage") or {}).get("partial"):
         raise SystemExit(f"GraphQL: {answer.get('errors') or 'partial'}")
     return answer["data"]

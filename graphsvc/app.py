@@ -17,6 +17,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from graphsvc.api import health, lineage_rest, search_rest
 from graphsvc.api import rest as reading
 from graphsvc.api.bounded import Bounded
+from graphsvc.api.graphql.door import Door
+from graphsvc.api.graphql.router import build_direct
 from graphsvc.api.graphql.router import build_router as build_graphql
 from graphsvc.config import Neo4jSettings, Settings
 from graphsvc.errors import (
@@ -72,6 +74,7 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
         )
     parts = Parts(settings)
     reader, registry = parts.reader, parts.registry
+    direct = build_direct(reader, registry, settings.graphql, parts.feed)
 
     async def ready() -> dict[str, str]:
         await parts.check()
@@ -91,6 +94,7 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
             subscriptions=settings.subscriptions,
             feed=parts.feed,
             token=settings.http.token.get_secret_value() if settings.http.token else None,
+            direct=direct,
         )
     )
     app.include_router(health.build_router(ready))
@@ -109,6 +113,7 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(parts.schema.check)])
     app.add_api_route("/", _home, include_in_schema=False)
+    app.add_middleware(Door, direct=direct)
     app.add_middleware(Bounded, seconds=settings.graphql.request_timeout_s, written=parts.written)
     _guard(app, settings)
     _answer_errors(app, settings)

@@ -6,7 +6,7 @@
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
 // start    entities to leave out
 // count    entities at most
-// returns  one row: rows, [[urn, name, 0.0, urn, []]]
+// returns  one row: columns, [[urn], [name]], a name that is missing being ""
 // index    entity_urn (unique), in its order
 //
 // :param ranges => [{after: "urn:li:dataset:", end: "urn:li:dataset;"}]
@@ -40,4 +40,4 @@ CALL (range) {
   RETURN node, urn LIMIT $start + $count
 }
 WITH node, urn ORDER BY urn SKIP $start LIMIT $count
-RETURN collect([urn, node.name, 0.0, urn, []]) AS rows
+RETURN [collect(urn), collect(coalesce(node.name, ""))] AS columns

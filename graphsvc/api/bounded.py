@@ -13,6 +13,7 @@ from graphsvc.http import error_answer
 
 BOOKMARK = "X-Graphsvc-Bookmark"
 MAX_BOOKMARKS = 64  # of several writes, by several replicas
+PATIENCE_S = 0.05  # until a task of its own watches the client: most requests are over by then
 MAX_BOOKMARK = 200  # characters; Neo4j's have some 40
 
 
@@ -96,7 +97,7 @@ def bookmarks_of(text: str) -> frozenset[str]:
 @asynccontextmanager
 async def until_gone(receive: Receive) -> AsyncIterator[None]:
     """
-    Cancel the block when the client goes away.
+    Cancel the block when the client goes away, which is looked for once the block has taken a while.
 
     Args:
         receive: Of a request whose body was read already.
@@ -105,13 +106,18 @@ async def until_gone(receive: Receive) -> AsyncIterator[None]:
         ClientGoneError: The client went away.
     """
     scope = asyncio.timeout(None)
+    watchers: list[asyncio.Task[None]] = []
     try:
         async with scope:
-            watcher = asyncio.create_task(_expire(receive, scope))
+            later = asyncio.get_running_loop().call_later(
+                PATIENCE_S, lambda: watchers.append(asyncio.create_task(_expire(receive, scope)))
+            )
             try:
                 yield
             finally:
-                watcher.cancel()
+                later.cancel()
+                for watcher in watchers:
+                    watcher.cancel()
     except TimeoutError as exc:
         if not scope.expired():
             raise

@@ -7,18 +7,19 @@ from typing import LiteralString, cast
 
 _PACKAGED = Path(__file__).parents[1] / "_cypher"
 ROOT = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "cypher"
+_COMMENT = re.compile(r"^//.*\n", re.MULTILINE)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\|[A-Za-z][A-Za-z0-9_]*)*")
 
 
 @cache
 def _text(name: str) -> str:
-    return (ROOT / f"{name}.cypher").read_text(encoding="utf-8")
+    return _COMMENT.sub("", (ROOT / f"{name}.cypher").read_text(encoding="utf-8"))
 
 
 @cache
 def query(name: str, **names: str) -> LiteralString:
     """
-    The text of one query file.
+    The text of one query file, without its comments.
 
     Args:
         name: Folder and file name without its ending, e.g. `write/create_edges`.

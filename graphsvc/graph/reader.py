@@ -11,6 +11,7 @@ from neo4j import READ_ACCESS, AsyncDriver, Bookmarks, Query
 from neo4j.exceptions import Neo4jError, SessionExpired, TransientError
 
 from graphsvc.errors import BadRequest, StoreUnavailable
+from graphsvc.graph.bolt import NOTHING, lane_of
 from graphsvc.graph.budget import Budget, Written, current
 from graphsvc.graph.driver import TIMED_OUT, store_errors
 from graphsvc.graph.queries import query
@@ -293,6 +294,7 @@ class Reader:
             written: What reads have to see besides what their requests name; None for nothing.
         """
         self._driver = driver
+        self._lane = lane_of(driver, database)
         self._written = written or Written()
         self._database = database
         self._timeout_s = timeout_s
@@ -521,7 +523,7 @@ class Reader:
             try:
                 async with asyncio.timeout(seconds):
                     with nullcontext() if budget is None else budget.reading():
-                        return await self._ask(Query(text, timeout=seconds), parameters, budget)
+                        return await self._ask(text, parameters, seconds, budget)
             except TimeoutError as exc:
                 raise self._timeout(budget) from exc
             except Neo4jError as exc:
@@ -531,18 +533,22 @@ class Reader:
                     raise BadRequest("a bookmark of the request is not one of this database") from exc
                 raise
 
-    async def _ask(self, text: Query, parameters: dict[str, Any], budget: Budget | None) -> Any:
+    async def _ask(self, text: LiteralString, parameters: dict[str, Any], seconds: float, budget: Budget | None) -> Any:
         """Ask once more if a member of the cluster went away or is not the right one: a read may be repeated."""
         bookmarks = {*self._written.bookmarks, *(budget.bookmarks if budget else ())}
+        if self._lane is not None:
+            found = await self._lane.read(text, parameters, seconds, bookmarks)
+            if found is not NOTHING:
+                return found
         for last in (False, True):
             try:
                 async with self._driver.session(
                     database=self._database,
                     default_access_mode=READ_ACCESS,
-                    bookmarks=Bookmarks.from_raw_values(bookmarks),
+                    bookmarks=Bookmarks.from_raw_values(bookmarks) if bookmarks else None,
                     fetch_size=-1,
                 ) as session:
-                    result = await session.run(text, parameters)
+                    result = await session.run(Query(text, timeout=seconds), parameters)
                     return (await result.single(strict=True))[0]
             except (SessionExpired, TransientError):
                 if last:

@@ -471,6 +471,8 @@ class Search:
                 return found
             ranges = {**source, "texts": [], "prefixes": source["types"] or ["urn:li:"]}
             return found._replace(rows=await self._walk(ranges, "", asked.start, asked.count))
+        if not asked.total and not asked.facets:
+            return _Found(await self._rows(source, asked), 0, [])
         rows, total, facets = await asyncio.gather(
             self._rows(source, asked),
             self._total(source, wanted=asked.total),
@@ -488,7 +490,8 @@ class Search:
         ends = {prefix: prefix[:-1] + ";" for prefix in source["prefixes"]}
         rest = {key: value for key, value in source.items() if key not in {"prefixes", "texts"}}
         ranges = [{"after": max(prefix, last), "end": end} for prefix, end in ends.items() if last < end]
-        return await self._ask(query("read/search_walk"), **rest, ranges=ranges, start=start, count=count)
+        urns, names = await self._ask(query("read/search_walk"), **rest, ranges=ranges, start=start, count=count)
+        return [(urn, name, 0.0, urn, ()) for urn, name in zip(urns, names, strict=True)]
 
     async def _total(self, source: Mapping[str, Any], *, wanted: bool = True) -> int:
         return int(await self._ask(query("read/search_total"), **source, most=self._most + 1)) if wanted else 0
@@ -671,9 +674,9 @@ def _text(value: Any) -> str:
 
 def _matched(found: Iterable[Sequence[Any]], name: str, text: SearchText) -> tuple[tuple[str, str], ...]:
     """The fields that hold one of the words, with their values; else those that hold what is near one."""
-    values = (
-        [("name", name), *((field, item) for field, value in found for item in _items(value))] if text.words else []
-    )
+    if not text.words:
+        return ()
+    values = [("name", name), *((field, item) for field, value in found for item in _items(value))]
     own = [pieces(value.rpartition(":")[2] if value.startswith("urn:li:") else value) for _, value in values]
     held = [any(mine.startswith(text.words) for mine in words) for words in own]
     near = text.near or (text.words if text.nearer and not any(held) else ())

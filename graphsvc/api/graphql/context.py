@@ -35,12 +35,24 @@ class Context(BaseContext):
         self.registry = registry
         self.settings = settings
         self.feed = feed
-        self.loaders = Loaders(reader, registry)
+        self._loaders: Loaders | None = None
         self._past: dict[int, tuple[Path, Context]] = {}
+
+    @property
+    def loaders(self) -> Loaders:
+        """What the operation has read."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.reader, self.registry)
+        return self._loaders
+
+    def read_by(self, reader: Reader) -> None:
+        """Read by another reader from now on."""
+        self.reader = reader
+        self._loaders = None
 
     def renew(self) -> None:
         """Forget what was read: a new operation begins, or a subscription's next event."""
-        self.loaders = Loaders(self.reader, self.registry)
+        self._loaders = None
         self._past.clear()
 
     def page(self, start: int | None, count: int | None) -> tuple[int, int]:
@@ -87,8 +99,7 @@ class Context(BaseContext):
             BadRequest: It is no time.
         """
         past = copy(self)
-        past.reader = PastReader(self.reader, self.registry, as_of)
-        past.loaders = Loaders(past.reader, self.registry)
+        past.read_by(PastReader(self.reader, self.registry, as_of))
         self._past[id(path)] = path, past  # operations of a batch share the context; no two have the same path
 
 

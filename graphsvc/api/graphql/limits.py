@@ -8,6 +8,7 @@ import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -48,10 +49,11 @@ LIMIT, COST = "LIMIT_EXCEEDED", "COST_LIMIT"
 
 @dataclass(slots=True)
 class Known:
-    """A document, and what its operations cost, by the name that was asked for."""
+    """A document, what its operations cost, and how they are run directly, both by the name that was asked for."""
 
     document: DocumentNode
     costs: dict[str | None, Callable[[Variables], int]] = field(default_factory=dict)
+    plans: dict[str | None, Any] = field(default_factory=dict)
 
 
 class Documents:

@@ -1,6 +1,5 @@
 """HTTP of GraphQL: one schema at `/graphql` and `/api/graphql`, and GraphiQL from our own files."""
 
-import json
 from importlib.resources import files
 from typing import Any
 
@@ -12,9 +11,11 @@ from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET
 
 from graphsvc.api.bounded import ClientGoneError, until_gone
+from graphsvc.api.graphql.answers import CLIENT_GONE, encoded
 from graphsvc.api.graphql.context import Context
+from graphsvc.api.graphql.direct import Direct
+from graphsvc.api.graphql.door import PATHS
 from graphsvc.api.graphql.limits import Documents
-from graphsvc.api.graphql.plain import decoded
 from graphsvc.api.graphql.schema import build_schema
 from graphsvc.api.graphql.sockets import SocketRouter
 from graphsvc.config import GraphqlSettings, SubscriptionSettings
@@ -23,7 +24,6 @@ from graphsvc.feed import Feed
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 
-PATHS = ("/graphql", "/api/graphql")
 STATIC_PATH = "/static/graphiql"
 _STATIC = files("graphsvc.api.graphql") / "static"
 _MEDIA_TYPES = {
@@ -38,17 +38,16 @@ _PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src '
 
 
 _PARTS = {"query": str, "variables": dict, "operationName": str, "extensions": dict}
-CLIENT_GONE = 499  # which nobody sees but the log
 
 
 class _Router(SocketRouter):
     """Strawberry's router with orjson, our page, our limits, and answers of 400 for every malformed body."""
 
-    def __init__(self, settings: GraphqlSettings, documents: Documents, *parts: Any, **options: Any) -> None:
-        """Keep the limits; the rest is the sockets'."""
-        super().__init__(*parts, **options)
+    def __init__(self, settings: GraphqlSettings, direct: Direct, *parts: Any, **options: Any) -> None:
+        """Keep the limits and the short way; the rest is the sockets'."""
+        super().__init__(direct.schema, *parts, **options)
         self._settings = settings
-        self._documents = documents
+        self._direct = direct
 
     def decode_json(self, data: str | bytes) -> object:
         """
@@ -94,13 +93,33 @@ class _Router(SocketRouter):
     ) -> Any:
         """Run the operations while the client is there; those of a batch only if they do not cost too much together."""
         if isinstance(request_data, list):
-            error = self._documents.together(self.schema._schema, request_data)  # type: ignore[attr-defined]  # noqa: SLF001
+            error = self._direct.documents.together(self.schema._schema, request_data)  # type: ignore[attr-defined]  # noqa: SLF001
             if error is not None:
                 return [ExecutionResult(data=None, errors=[error]) for _ in request_data]
         async with until_gone(request.receive):
             return await super().execute_operation(
                 request, request_adapter, request_data, context, root_value, sub_response
             )
+
+    async def execute_single(  # noqa: PLR0913, PLR0917  Strawberry's signature
+        self,
+        request: Request,
+        request_adapter: Any,
+        sub_response: Any,
+        context: Any,
+        root_value: Any,
+        request_data: Any,
+    ) -> ExecutionResult:
+        """Run an operation directly where it can be."""
+        result = None
+        if request_adapter.method == "POST":
+            asked = request_data
+            result = await self._direct.execute(
+                asked.query, asked.variables, asked.operation_name, asked.extensions, context
+            )
+        return result or await super().execute_single(
+            request, request_adapter, sub_response, context, root_value, request_data
+        )
 
     async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
         """Answer, in GraphQL's form also where the request is refused as a whole."""
@@ -114,17 +133,21 @@ class _Router(SocketRouter):
             return Response(content, error.status_code, media_type="application/json")
 
     def encode_json(self, data: object) -> bytes:
-        """Encode an answer; whole numbers beyond 64 bits, which orjson refuses, go by the standard library."""
-        try:
-            return orjson.dumps(data)
-        except TypeError:
-            return json.dumps(data, separators=(",", ":"), default=decoded).encode()
+        """Encode an answer."""
+        return encoded(data)
 
     async def render_graphql_ide(self, request: Request) -> HTMLResponse:  # noqa: ARG002  Strawberry's signature
         """GraphiQL."""
         return HTMLResponse(
             (_STATIC / "page.html").read_text(encoding="utf-8"), headers={"Content-Security-Policy": _PAGE_POLICY}
         )
+
+
+def build_direct(reader: Reader, registry: Registry, settings: GraphqlSettings, feed: Feed | None = None) -> Direct:
+    """The schema of a model, and the short way to its answers; the arguments are those of `build_router`."""
+    documents = Documents(settings)
+    schema = build_schema(settings, registry, documents)
+    return Direct(schema, documents, settings, lambda: Context(reader, registry, settings, feed))
 
 
 def build_router(  # noqa: PLR0913  what the service was built with
@@ -135,6 +158,7 @@ def build_router(  # noqa: PLR0913  what the service was built with
     subscriptions: SubscriptionSettings | None = None,
     feed: Feed | None = None,
     token: str | None = None,
+    direct: Direct | None = None,
 ) -> APIRouter:
     """
     The reading API.
@@ -146,16 +170,16 @@ def build_router(  # noqa: PLR0913  what the service was built with
         subscriptions: Limits of WebSockets; the default ones if none are given.
         feed: The changes to subscribe to; None where there are none.
         token: What WebSockets have to send; all else has been checked before.
+        direct: What `build_direct` made of the same, where it is shared.
     """
+    shared = direct or build_direct(reader, registry, settings, feed)
 
     async def context() -> Context:  # a plain function would cost a thread per request
-        return Context(reader, registry, settings, feed)
+        return shared.context()
 
-    documents = Documents(settings)
     graphql = _Router(
         settings,
-        documents,
-        build_schema(settings, registry, documents),
+        shared,
         subscriptions or SubscriptionSettings(),
         token,
         graphql_ide="graphiql" if settings.graphiql else None,

@@ -432,8 +432,11 @@ def _types(info: Info, types: Sequence[EntityType] | None) -> tuple[str, ...] | 
     """Entity types as URNs spell them; OTHER stands for all of a model file's own."""
     if not types:
         return None
+    named = [kind.value for kind in types]
+    if OTHER not in named:
+        return tuple(named)
     own = [name for name in info.context.registry.entities if name not in SHIPPED_TYPES]
-    return tuple(name for kind in types for name in (own if kind.value == OTHER else [kind.value]))
+    return tuple(name for value in named for name in (own if value == OTHER else [value]))
 
 
 def _filter(given: FacetFilterInput) -> Filter:

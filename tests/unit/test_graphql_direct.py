@@ -1,0 +1,99 @@
+"""The short way to an answer says what the usual way says, or leaves the request to it."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from graphsvc.api.graphql.direct import Direct
+from graphsvc.api.graphql.router import build_direct
+from graphsvc.config import GraphqlSettings
+from graphsvc.errors import BadRequest
+from graphsvc.graph.reader import EdgeColumns, Lineage, LineageNode, NodeColumns, Walk
+from graphsvc.graph.registry import load_registry
+
+START = "urn:li:dataset:a"
+QUERY = """query ($urn: String!, $hops: Int) {
+  up: lineage(urn: $urn, direction: UPSTREAM, maxHops: $hops) { __typename total partial nodes { ...Found distance } }
+}
+fragment Found on LineageNode { direction removed entity { urn name ... on Dataset { type } ... on Chart { urn } } }"""
+
+
+class _Reader:
+    """Two datasets and a chart upstream of one, or an error."""
+
+    def __init__(self) -> None:
+        self.walks = 0
+
+    async def lineage(self, walk: Walk) -> Lineage | None:
+        self.walks += 1
+        if walk.urn != START:
+            raise BadRequest("no such thing")
+        urns = ["urn:li:dataset:b", 'urn:li:dataset:"%b', "urn:li:chart:c"]
+        nodes = NodeColumns(urns, ["B", "", "C"], [1, 1, 2], [False] * 3, [False] * 3)
+        return Lineage(
+            LineageNode(START, "A", 0, removed=False, referenced_only=False), nodes, EdgeColumns(), False, None
+        )
+
+
+async def both(text: str, variables: dict[str, Any]) -> tuple[Any, Any, Direct, _Reader]:
+    """The usual answer, after which the document is known, and the direct one."""
+    reader: Any = _Reader()
+    direct = build_direct(reader, load_registry(), GraphqlSettings())
+    usual = await direct.schema.execute(text, variable_values=variables, context_value=direct.context())
+    short = await direct.execute(text, variables, None, None, direct.context())
+    return usual, short, direct, reader
+
+
+async def test_the_short_way_answers_the_same() -> None:
+    """Through aliases, fragments, and types that differ from row to row."""
+    usual, short, _, _ = await both(QUERY, {"urn": START})
+
+    assert usual.errors is None
+    assert short is not None
+    assert short.errors is None
+    assert orjson.loads(orjson.dumps(short.data)) == orjson.loads(orjson.dumps(usual.data))
+
+
+async def test_an_error_of_a_resolver_is_told_the_same() -> None:
+    """With its path, place and code."""
+    usual, short, _, reader = await both(QUERY, {"urn": "urn:li:dataset:other"})
+
+    assert [error.formatted for error in short.errors] == [error.formatted for error in usual.errors]
+    assert short.data == usual.data == {"up": None}
+    assert reader.walks == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        (QUERY, {"urn": None}),
+        (QUERY.replace("total", "total @include(if: true)"), {"urn": START}),
+        ('{ entityExists(urn: "urn:li:dataset:a") }', {}),
+        ("{ __schema { queryType { name } } }", {}),
+    ],
+)
+async def test_what_cannot_be_compiled_goes_the_usual_way(text: str, variables: dict[str, Any]) -> None:
+    """Wrong variables, directives, required fields, and questions about the schema; nothing is read for them."""
+    _, short, _, reader = await both(text, variables)
+
+    assert short is None
+    assert reader.walks <= 1
+
+
+async def test_what_turns_out_not_to_be_plain_goes_the_usual_way_from_then_on() -> None:
+    """The start's name may have to be read, which shows only in the answer."""
+    text = QUERY.replace("total", "start { name }")
+    _, short, direct, reader = await both(text, {"urn": START})
+
+    assert short is None
+    assert await direct.execute(text, {"urn": START}, None, None, direct.context()) is None
+    assert reader.walks == 2
+
+
+async def test_a_document_that_was_not_validated_goes_the_usual_way() -> None:
+    """The short way has no validation of its own."""
+    reader: Any = _Reader()
+    direct = build_direct(reader, load_registry(), GraphqlSettings())
+
+    assert await direct.execute(QUERY, {"urn": START}, None, None, direct.context()) is None
