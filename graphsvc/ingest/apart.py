@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from graphsvc.ingest.validate import Change
 
-PATIENCE_S = 2.0  # for an earlier batch that has to end, while locks are held that it might want after all
 KNOWN = 50_000  # URNs that are remembered to have a node
 
 
@@ -68,11 +67,9 @@ class Turn:
         self._locked.set()
 
     async def reach(self) -> None:
-        """Wait for the earlier batches to end; only so long, since they may want a lock that this batch holds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                for other in self._met:
-                    await other._over.wait()  # noqa: SLF001
+        """Wait for the earlier batches that this one meets to end."""
+        for other in self._met:
+            await other._over.wait()  # noqa: SLF001
         self.late = self.awaited = frozenset()
 
     def end(self) -> None:

@@ -25,19 +25,24 @@ from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import letter
 from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.kafka_clients import admin_of, away, consumer_of
+from graphsvc.ingest.line import Line
 from graphsvc.ingest.publisher import Publisher
 from graphsvc.ingest.service import Delivery, IngestService, in_turns
 from graphsvc.ingest.snapshot import Item
 from graphsvc.ingest.trace_ids import refusals
 
-LANES = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
+LANES = 3  # batches at a time: one is decoded while another is written, and a third one's edges are made
 DECODED = 50  # records that are decoded in one go: 1 ms, which a transaction may have to wait for its next step
 POLL_S = 0.1
 POLL_RECORDS = 500
 COMMIT_S = 1.0
 LAG_S = 5.0
-QUEUED_RECORDS = 10_000  # past it, or past the bytes, the partitions are paused until half of it is applied
+QUEUED_RECORDS = 10_000  # past it, or past the bytes, nothing is fetched
 QUEUED_BYTES = 64 * 1024 * 1024
+HOLD_S = 0.01
+# After so long the partitions are paused, until half of what waits is applied, and the group is listened to again. Not
+# before, since librdkafka then throws away what it has fetched ahead, and waits for the broker when it goes on.
+PAUSE_AFTER_S = 5.0
 BATCH_BYTES = 16 * 1024 * 1024
 BACK_OFF_S = (0.2, 5.0)
 REFUSALS = 3  # times that Neo4j, though it takes other writes, refuses one record before that is a dead letter
@@ -56,12 +61,13 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Record:
     offset: int
     at: int
     key: bytes | None
     value: bytes | None
+    start: int = -1  # the group's offset before it
 
     @property
     def size(self) -> int:
@@ -77,16 +83,18 @@ class _Partition:
         topic: Its topic.
         number: Its number.
         next: The group's offset in Neo4j, as far as we know; -1 for none.
+        read: The offset behind the last record that was accepted; `next`, if there was none.
         waiting: Records that are not taken yet.
-        busy: A batch with records of it is being applied.
+        busy: Batches with records of it that are being applied.
         stray: Somebody else moved the group on, or we have lost it: nothing of it is taken or applied any more.
     """
 
     topic: str
     number: int
     next: int
+    read: int
     waiting: deque[_Record] = field(default_factory=deque)
-    busy: bool = False
+    busy: int = 0
     stray: bool = False
 
     @property
@@ -95,6 +103,29 @@ class _Partition:
 
 
 _Taken = list[tuple[_Partition, _Record]]  # records of a partition stand together, in their order
+
+
+class _Valve:
+    """Holds fetching back while too much waits; used by the polling thread alone."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._full_since: float | None = None
+        self._paused = False
+
+    def fetch(self, now: float, *, full: bool, drained: bool) -> list[Message]:
+        """What there is to accept. When it was full for long, the partitions are paused: the group has to be heard."""
+        self._full_since = (self._full_since or now) if full else None
+        if self._full_since is not None and now - self._full_since < PAUSE_AFTER_S:
+            time.sleep(HOLD_S)
+            return []
+        if full:
+            self._consumer.pause(self._consumer.assignment())  # again and again, for those assigned since
+            self._paused = True
+        elif self._paused and drained:
+            self._consumer.resume(self._consumer.assignment())
+            self._paused = False
+        return _fetch(self._consumer)
 
 
 class ConsumerJob:
@@ -113,7 +144,8 @@ class ConsumerJob:
         self._kafka = kafka
         self._partitions: dict[Place, _Partition] = {}
         self._queued_records = self._queued_bytes = 0
-        self._wake = [asyncio.Event() for _ in range(LANES)]
+        self._last: Line | None = None
+        self._wake = asyncio.Event()
         self._stopped = asyncio.Event()
         self._free = asyncio.Condition()
 
@@ -128,7 +160,7 @@ class ConsumerJob:
         await self._until_there(lambda: asyncio.to_thread(ensure_topics, self._kafka))
         consumer = consumer_of(self._kafka, self._kafka.group, CONSUMER)
         poller = loop.run_in_executor(None, self._poll, consumer, loop)
-        lanes = [asyncio.create_task(self._lane(number)) for number in range(LANES)]
+        lanes = [asyncio.create_task(self._lane()) for _ in range(LANES)]
         try:
             await asyncio.wait([poller, *lanes], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -140,8 +172,7 @@ class ConsumerJob:
 
     def _stop(self) -> None:
         self._stopped.set()
-        for event in self._wake:
-            event.set()
+        self._wake.set()
 
     # --- In the polling thread ------------------------------------------------------------------------------------
 
@@ -166,17 +197,16 @@ class ConsumerJob:
 
         topics = [self._kafka.proposal_topic, *([self._kafka.event_topic] if self._kafka.event_topic else [])]
         consumer.subscribe(topics, on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
-        paused = False
+        valve = _Valve(consumer)
         commit_at = lag_at = 0.0
         committed: dict[Place, int] = {}
         try:
             while not self._stopped.is_set():
-                paused = self._balance(consumer, paused=paused)
-                if by_place := _by_place(_fetch(consumer)):
+                now = time.monotonic()
+                if by_place := _by_place(valve.fetch(now, full=self._waits(1), drained=not self._waits(2))):
                     loop.call_soon_threadsafe(self._accept, by_place)
                 for place, start in _wait(loop, self._found_again()).items():
                     consumer.seek(_from(place, start))
-                now = time.monotonic()
                 if now >= commit_at:
                     self._commit(consumer, list(self._partitions.values()), committed)
                     commit_at = now + COMMIT_S
@@ -188,15 +218,9 @@ class ConsumerJob:
             leave(list(self._partitions))
             consumer.close()
 
-    def _balance(self, consumer: Consumer, *, paused: bool) -> bool:
-        """Pause all partitions while too much waits; says whether they are paused."""
-        full = self._queued_records > QUEUED_RECORDS or self._queued_bytes > QUEUED_BYTES
-        drained = self._queued_records < QUEUED_RECORDS // 2 and self._queued_bytes < QUEUED_BYTES // 2
-        if full:
-            consumer.pause(consumer.assignment())  # again and again, since newly assigned ones are not paused
-        elif paused and drained:
-            consumer.resume(consumer.assignment())
-        return full or (paused and not drained)
+    def _waits(self, part: int) -> bool:
+        """Whether more waits than this part of what may wait."""
+        return self._queued_records > QUEUED_RECORDS // part or self._queued_bytes > QUEUED_BYTES // part
 
     @staticmethod
     def _commit(consumer: Consumer, partitions: Sequence[_Partition], committed: dict[Place, int]) -> None:
@@ -224,7 +248,7 @@ class ConsumerJob:
         offsets = await self._until_there(lambda: self._outbox.offsets(self._kafka.group, places))
         for place in places:
             start, _ = offsets.get(place, (-1, 0))
-            self._partitions[place] = _Partition(*place, start)
+            self._partitions[place] = _Partition(*place, start, start)
         return {place: self._partitions[place].next for place in places}
 
     async def _revoke(self, places: Collection[Place], wait_s: float) -> None:
@@ -248,11 +272,12 @@ class ConsumerJob:
             partition = self._partitions.get(place)
             if partition is None or partition.stray:
                 continue
+            for record in records:
+                record.start, partition.read = partition.read, record.offset + 1
             partition.waiting.extend(records)
             self._queued_records += len(records)
             self._queued_bytes += sum(record.size for record in records)
-        for event in self._wake:
-            event.set()
+        self._wake.set()
 
     def _drop(self, partition: _Partition) -> None:
         partition.stray = True
@@ -260,28 +285,30 @@ class ConsumerJob:
         self._queued_bytes -= sum(record.size for record in partition.waiting)
         partition.waiting.clear()
 
-    async def _lane(self, number: int) -> None:
-        """Apply batch after batch of the partitions of one lane."""
+    async def _lane(self) -> None:
+        """Apply batch after batch, each behind the one that was taken before it, by whichever lane."""
         turn = 0
         while not self._stopped.is_set():
-            self._wake[number].clear()
-            mine = [p for p in self._partitions.values() if p.number % LANES == number and p.waiting]
-            if not mine:
-                await self._wake[number].wait()
+            self._wake.clear()
+            ready = [partition for partition in self._partitions.values() if partition.waiting]
+            if not ready:
+                await self._wake.wait()
                 continue
             turn += 1
-            taken = self._take(mine[turn % len(mine) :] + mine[: turn % len(mine)])
+            taken = self._take(ready[turn % len(ready) :] + ready[: turn % len(ready)])
+            line = self._last = Line(self._last)
             partitions = {id(partition): partition for partition, _ in taken}.values()
             for partition in partitions:
-                partition.busy = True
+                partition.busy += 1
             try:
-                await self._apply(taken)
+                await self._apply(taken, line)
             finally:
+                line.end()
                 self._queued_records -= len(taken)
                 self._queued_bytes -= sum(record.size for _, record in taken)
                 async with self._free:
                     for partition in partitions:
-                        partition.busy = False
+                        partition.busy -= 1
                     self._free.notify_all()
 
     def _take(self, partitions: Sequence[_Partition]) -> _Taken:
@@ -297,7 +324,7 @@ class ConsumerJob:
                 taken.append((partition, partition.waiting.popleft()))
         return taken
 
-    async def _apply(self, taken: _Taken) -> None:
+    async def _apply(self, taken: _Taken, line: Line) -> None:
         """Apply a batch, however long that takes; what others have applied already is left out."""
         back_off, longest = BACK_OFF_S
         refusals = 0
@@ -307,7 +334,7 @@ class ConsumerJob:
             if not taken:
                 return
             try:
-                await self._write(taken, refused)
+                await self._write(taken, line, refused)
             except Fenced as error:
                 metrics.FENCED.inc()
                 log.warning("another consumer has moved on", partitions=sorted(error.lost))
@@ -315,8 +342,8 @@ class ConsumerJob:
                     self._drop(partition)
             except StoreRefused as error:
                 if len(taken) > 1:  # one of them is the trouble
-                    await self._apply(taken[: len(taken) // 2])
-                    await self._apply(taken[len(taken) // 2 :])
+                    await self._apply(taken[: len(taken) // 2], line)
+                    await self._apply(taken[len(taken) // 2 :], line)
                     return
                 refusals += 1
                 if refusals >= REFUSALS and await self._store_takes_others():
@@ -355,7 +382,7 @@ class ConsumerJob:
             return await self._outbox.take_lease(f"probe {self._kafka.group}", "any", 1) or True
         return False
 
-    async def _write(self, taken: _Taken, refused: StoreRefused | None) -> None:
+    async def _write(self, taken: _Taken, line: Line, refused: StoreRefused | None) -> None:
         """Write a batch with its offsets in one transaction; with `refused`, as what Neo4j does not take."""
         await self._codec.prepare(record.value for _, record in taken if record.value)
         decoded: list[Item] = []
@@ -381,7 +408,7 @@ class ConsumerJob:
         def traced(answers: Sequence[Answer]) -> list[Row]:
             return refusals(decoded, answers)
 
-        answers = await self._service.consume(items, Delivery(self._kafka.group, advances, letters, traced))
+        answers = await self._service.consume(items, Delivery(self._kafka.group, advances, letters, traced, line))
         for (partition, _), advance in zip(_groups(taken), advances, strict=True):
             partition.next = advance.next
         metrics.count("kafka", answers)
@@ -390,8 +417,8 @@ class ConsumerJob:
 
 
 def _advance(partition: _Partition, records: Sequence[_Record]) -> Advance:
-    last = records[-1]
-    return Advance(partition.topic, partition.number, partition.next, last.offset + 1, last.at)
+    first, last = records[0], records[-1]
+    return Advance(partition.topic, partition.number, first.start, last.offset + 1, last.at)
 
 
 def _groups(taken: _Taken) -> Iterator[tuple[_Partition, list[_Record]]]:

@@ -14,7 +14,7 @@ from neo4j import AsyncDriver, AsyncTransaction
 from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError, ServiceUnavailable, SessionExpired
 
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
-from graphsvc.errors import GraphsvcError, StoreRefused, TooLarge
+from graphsvc.errors import GraphsvcError, StoreRefused, StoreUnavailable, TooLarge
 from graphsvc.graph import writer
 from graphsvc.graph.budget import Written, current
 from graphsvc.graph.driver import TIMED_OUT, store_errors
@@ -23,11 +23,13 @@ from graphsvc.graph.registry import Registry
 from graphsvc.ingest import metrics
 from graphsvc.ingest.apart import Apart, Turn
 from graphsvc.ingest.changes import Answer, Applied, Overtaken, Planner, Stamp, point_key, starts, steps, wanted
+from graphsvc.ingest.line import Line
 from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
 
 CHECKED = 50  # proposals that are checked in one go: 2 ms, which a transaction may have to wait for its next step
+PATIENCE_S = 2.0  # for an earlier batch that has to end, while locks are held that it might want after all
 PLANNED = 250  # proposals that are planned in one go: some 4 ms
 UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
 # Two writers at one end node that others refer to: one removes it, the other makes an edge to it.
@@ -46,6 +48,10 @@ Places = tuple[int, int]  # of a change: of the first change to its entity (see 
 log = structlog.get_logger()
 
 
+class Blocked(StoreUnavailable):
+    """A batch that has to be over first takes long; without the locks that we hold it may end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """
@@ -56,12 +62,14 @@ class Delivery:
         advances: How far it brings the group.
         letters: Answers -> rows of the outbox for what was refused.
         refusals: Answers -> rows of `write/note_refusals`, for those who ask what became of a trace.
+        line: The batch's place among those of its consumer: it is committed behind the one before.
     """
 
     group: str
     advances: Sequence[Advance]
     letters: Callable[[Sequence[Answer]], list[Row]]
-    refusals: Callable[[Sequence[Answer]], list[Row]] = lambda _: []
+    refusals: Callable[[Sequence[Answer]], list[Row]]
+    line: Line
 
 
 class Wariness:
@@ -186,6 +194,7 @@ class IngestService:
             letters=lambda written: delivery.letters(all_answers(written)),
             refusals=lambda written: delivery.refusals(all_answers(written)),
         )
+        await delivery.line.begin()  # which comes before the next one: `_write` takes its turn at once
         written = await self._write(list(changes.values()), UNKNOWN_ACTOR, of_changes)
         return self._reported(all_answers(written))
 
@@ -219,9 +228,10 @@ class IngestService:
         delivery: Delivery | None = None,
     ) -> list[Answer]:
         order = steps(changes)
-        async with self._apart.turn(
-            changes, part=len(order) == 1 and not any(c.deletes_entity for c in changes)
-        ) as turn:
+        part = len(order) == 1 and not any(change.deletes_entity for change in changes)
+        async with self._apart.turn(changes, part=part) as turn:
+            if not part:
+                await _reach(turn, delivery)
             return await self._retried(changes, actor, delivery, order, turn)
 
     async def _retried(
@@ -242,7 +252,7 @@ class IngestService:
                 wait_jitter=0.05,
             ):
                 if attempt.num > 1:
-                    await turn.reach()
+                    await _reach(turn, delivery)
                 with attempt, self._wariness.noting():
                     return await self._attempt(changes, actor, delivery, order, turn)
         raise AssertionError("stamina either returns or raises")
@@ -261,19 +271,18 @@ class IngestService:
             self._driver.session(database=self._neo4j.database) as session,
             await session.begin_transaction(timeout=self._neo4j.tx_timeout_s) as tx,
         ):
-            if delivery is not None:
-                await writer.advance(tx, delivery.group, delivery.advances)
             clock: int | None = None  # of the first step, which locks all entities of the batch
             places = list(zip(starts(changes), range(len(changes)), strict=True))
             for step in order:
                 # The first step names all ends of all steps, so that everybody takes their locks in one order.
                 ends_of = changes if clock is None else [changes[i] for i in step]
                 part = {places[i]: changes[i] for i in step}
-                clock, applied, records = await self._step(tx, part, ends_of, clock, actor, turn)
+                clock, applied, records = await self._step(tx, part, ends_of, clock, actor, turn, delivery)
                 answers.update(applied)
                 recorded.extend(records)
             await writer.record(tx, recorded, "changes")
             if delivery is not None:
+                await writer.advance(tx, delivery.group, delivery.advances)
                 await writer.record(tx, delivery.letters(_ordered(answers)), "letters")
                 await writer.note_refusals(tx, delivery.refusals(_ordered(answers)))
             await tx.commit()
@@ -288,6 +297,7 @@ class IngestService:
         clock: int | None,
         actor: str,
         turn: Turn,
+        delivery: Delivery | None,
     ) -> tuple[int, dict[int, Answer], list[Row]]:
         """
         Read, decide and write one step; between the read and the write all is pure.
@@ -299,6 +309,7 @@ class IngestService:
             clock: Of the first step, in microseconds; None in the first step.
             actor: Who writes.
             turn: Says which of the entities have to wait for other batches; they are then written last.
+            delivery: Says whether all edges have to wait for another batch.
 
         Returns:
             The clock of the first step, answers by place in the batch, and what the change log has to say.
@@ -318,9 +329,10 @@ class IngestService:
         )
         answers = await self._planned(tx, planner, early)
         nodes = locked.nodes
-        if late:
+        if late or (delivery is not None and not delivery.line.first):
             await writer.apply(tx, planner.own(), nodes)
-            await turn.reach()
+            await self._reached(turn, delivery)
+        if late:
             more = await writer.lock(tx, wanted(late.values(), late.values(), self._registry), ends=self._wariness.now)
             planner.know(more)
             answers |= await self._planned(tx, planner, late)
@@ -328,6 +340,20 @@ class IngestService:
         operations = planner.finish()
         await writer.apply(tx, operations, nodes)
         return clock, answers, operations.recorded
+
+    @staticmethod
+    async def _reached(turn: Turn, delivery: Delivery | None) -> None:
+        """
+        Wait for other batches while the transaction holds locks.
+
+        Raises:
+            Blocked: It takes so long that one of them may want such a lock after all.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await _reach(turn, delivery)
+        except TimeoutError as exc:
+            raise Blocked("an earlier batch takes long; this one begins again when that is over") from exc
 
     async def _planned(
         self, tx: AsyncTransaction, planner: Planner, changes: Mapping[Places, Change]
@@ -351,6 +377,13 @@ class IngestService:
             first = next(answer for answer in answers if isinstance(answer, GraphsvcError))
             log.warning("refused proposals", refused=len(answers) - len(applied), of=len(answers), first=str(first))
         return answers
+
+
+async def _reach(turn: Turn, delivery: Delivery | None) -> None:
+    """Wait for the batches that have to be over before this one's edges are made."""
+    await turn.reach()
+    if delivery is not None:
+        await delivery.line.ahead()
 
 
 def _ordered(by_index: Mapping[int, Answer]) -> list[Answer]:
@@ -399,7 +432,7 @@ def _retry_policy() -> Callable[[Exception], bool]:
         if isinstance(exc, ServiceUnavailable | SessionExpired | IncompleteCommit | OSError):
             lost += 1
             return lost <= 1
-        if isinstance(exc, writer.EndIsGone | Overtaken):
+        if isinstance(exc, writer.EndIsGone | Overtaken | Blocked):
             return True
         if isinstance(exc, Neo4jError):
             return exc.is_retryable() or exc.code in NODE_RACES

@@ -19,6 +19,7 @@ from graphsvc.graph.writer import Fenced
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import Relay
 from graphsvc.ingest.kafka import ConsumerJob
+from graphsvc.ingest.line import Line
 from graphsvc.ingest.service import Delivery, IngestService
 from graphsvc.ingest.snapshot import decode_proposal
 
@@ -152,7 +153,7 @@ async def test_a_consumer_that_lost_its_partition_writes_nothing(
     """The offset in Neo4j is compared and set in the batch's transaction."""
 
     def delivery(start: int, after: int) -> Delivery:
-        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [])
+        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [], lambda _: [], Line(None))
 
     await service.consume([decode_proposal(proposal(1, "first"))], delivery(-1, 5))
     with pytest.raises(Fenced):

@@ -42,6 +42,7 @@ INGEST_IO = {
         "rest",
         "together",
         "apart",
+        "line",
         "references",
         "kafka",
         "changelog",

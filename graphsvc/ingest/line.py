@@ -1,0 +1,35 @@
+"""The order among batches of one consumer that are applied side by side."""
+
+import asyncio
+
+
+class Line:
+    """One batch's place in the line: behind the one before it, which may be over."""
+
+    def __init__(self, before: "Line | None") -> None:
+        """Stand behind another."""
+        self._before = before
+        self._begun, self._over = asyncio.Event(), asyncio.Event()
+
+    @property
+    def first(self) -> bool:
+        """Whether there is no batch before, as far as is known."""
+        return self._before is None
+
+    async def begin(self) -> None:
+        """Wait until the batch before has begun; then let the next one begin."""
+        if self._before is not None:
+            await self._before._begun.wait()  # noqa: SLF001
+        self._begun.set()
+
+    async def ahead(self) -> None:
+        """Wait until the batch before is over."""
+        if self._before is not None:
+            await self._before._over.wait()  # noqa: SLF001
+            self._before = None
+
+    def end(self) -> None:
+        """Be over, however it went."""
+        self._before = None
+        self._begun.set()
+        self._over.set()
