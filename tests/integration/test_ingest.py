@@ -28,6 +28,7 @@ from graphsvc.ingest.apart import Turn
 from graphsvc.ingest.changes import Answer, Applied
 from graphsvc.ingest.proposal import Proposal, proposal_of
 from graphsvc.ingest.service import IngestService
+from graphsvc.ingest.validate import Change
 from graphsvc.urn import MAX_URN_BYTES
 
 
@@ -600,6 +601,30 @@ async def test_batches_that_share_some_entities_are_written_side_by_side(
             assert await neo.history(urn, "status") == [(1, {"removed": False})]
         assert await neo.targets(table(f"s{3 * number + 3}"), "TaggedWith") == [f"urn:li:tag:by{number}"]
     await assert_consistent(neo)
+
+
+async def test_a_batch_gives_its_locks_back_while_another_takes_long(
+    graph: AsyncDriver, database: str, neo: Graph, service: IngestService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one may want one of them after all; this one begins again when it is over."""
+    monkeypatch.setattr("graphsvc.ingest.service.PATIENCE_S", 0.05)
+    other = table("other")
+    (change,) = await service.check([status(T)])
+    assert isinstance(change, Change)
+    async with service._apart.turn([change], part=True) as slow:
+        slow.has_locks()
+        writing = asyncio.create_task(neo.ingest_all(status(T), status(other)))
+        await asyncio.sleep(0.5)
+        async with (
+            asyncio.timeout(10),
+            graph.session(database=database) as session,
+            await session.begin_transaction() as tx,
+        ):
+            await writer.lock(tx, {other: {"status"}})
+        assert not writing.done()
+    await asyncio.wait_for(writing, 20)
+
+    assert await neo.history(T, "status") == await neo.history(other, "status") == [(1, {"removed": False})]
 
 
 async def test_lineage_both_ways_at_once_ends_well(neo: Graph) -> None:

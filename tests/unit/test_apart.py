@@ -131,13 +131,3 @@ async def test_a_batch_that_meets_others_with_all_it_has_waits_for_their_end() -
         "1 begins",
         "1 ends",
     ]
-
-
-async def test_locks_are_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should the earlier batch want one of them after all, Neo4j sees the deadlock once this one goes on."""
-    monkeypatch.setattr("graphsvc.ingest.apart.PATIENCE_S", 0.05)
-    apart = Apart()
-    async with apart.turn([downstream(A, B)], part=True) as first:
-        first.has_locks()
-        async with apart.turn([downstream(A, C), downstream(C)], part=True) as second:
-            await asyncio.wait_for(second.reach(), 1)
