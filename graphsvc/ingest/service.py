@@ -29,7 +29,7 @@ from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
 
 CHECKED = 50  # proposals that are checked in one go: 2 ms, which a transaction may have to wait for its next step
-PATIENCE_S = 2.0  # for an earlier batch that has to end, while locks are held that it might want after all
+PATIENCE_S = 1.0  # for an earlier batch that has to end, while locks are held that it might want after all
 PLANNED = 250  # proposals that are planned in one go: some 4 ms
 UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
 # Two writers at one end node that others refer to: one removes it, the other makes an edge to it.
@@ -46,10 +46,6 @@ DEADLOCKS, DEADLOCKS_S, WARY_S = 4, 10.0, 60.0
 T = TypeVar("T")
 Places = tuple[int, int]  # of a change: of the first change to its entity (see `starts`), and its own
 log = structlog.get_logger()
-
-
-class Blocked(StoreUnavailable):
-    """A batch that has to be over first takes long; without the locks that we hold it may end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +68,10 @@ class Delivery:
     line: Line
 
 
+class Blocked(StoreUnavailable):
+    """A batch that has to be over first takes long; without the locks that we hold it may end."""
+
+
 class Wariness:
     """Whether writers run into each other's locks, so that they had better take the ends' locks first."""
 
@@ -87,11 +87,11 @@ class Wariness:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Note a deadlock in the block."""
+        """Note a deadlock in the block, or a wait that looks like one."""
         try:
             yield
-        except Neo4jError as exc:
-            if exc.code == DEADLOCK:
+        except (Neo4jError, Blocked) as exc:
+            if isinstance(exc, Blocked) or exc.code == DEADLOCK:
                 now = time.monotonic()
                 self._seen.append(now)
                 if len(self._seen) == DEADLOCKS and now - self._seen[0] < DEADLOCKS_S:
@@ -228,7 +228,9 @@ class IngestService:
         delivery: Delivery | None = None,
     ) -> list[Answer]:
         order = steps(changes)
-        part = len(order) == 1 and not any(change.deletes_entity for change in changes)
+        # While writers of other processes are in the way, no lock is held longer than it has to be.
+        one = len(order) == 1 and not any(change.deletes_entity for change in changes)
+        part = one and not self._wariness.now
         async with self._apart.turn(changes, part=part) as turn:
             if not part:
                 await _reach(turn, delivery)

@@ -564,10 +564,17 @@ async def test_an_end_that_one_writer_drops_and_another_needs(neo: Graph) -> Non
     await assert_consistent(neo)
 
 
+@pytest.fixture
+def calm(graph: AsyncDriver, database: str, registry: Registry) -> IngestService:
+    """A service that has not seen a deadlock yet, which would make it wary."""
+    return IngestService(graph, registry, Neo4jSettings(database=database), IngestSettings(), LimitSettings())
+
+
 async def test_batches_that_share_some_entities_are_written_side_by_side(
-    neo: Graph, monkeypatch: pytest.MonkeyPatch
+    graph: AsyncDriver, database: str, calm: IngestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As requests that a client cuts in the middle of an entity: the shared ones are written last, and all is there."""
+    neo = Graph(graph, database, calm)
     waited: list[int] = []
     reach = Turn.reach
 
@@ -604,14 +611,15 @@ async def test_batches_that_share_some_entities_are_written_side_by_side(
 
 
 async def test_a_batch_gives_its_locks_back_while_another_takes_long(
-    graph: AsyncDriver, database: str, neo: Graph, service: IngestService, monkeypatch: pytest.MonkeyPatch
+    graph: AsyncDriver, database: str, calm: IngestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one may want one of them after all; this one begins again when it is over."""
     monkeypatch.setattr("graphsvc.ingest.service.PATIENCE_S", 0.05)
+    neo = Graph(graph, database, calm)
     other = table("other")
-    (change,) = await service.check([status(T)])
+    (change,) = await calm.check([status(T)])
     assert isinstance(change, Change)
-    async with service._apart.turn([change], part=True) as slow:
+    async with calm._apart.turn([change], part=True) as slow:
         slow.has_locks()
         writing = asyncio.create_task(neo.ingest_all(status(T), status(other)))
         await asyncio.sleep(0.5)
