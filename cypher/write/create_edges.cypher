@@ -3,7 +3,8 @@
 // rows     [[source, target, aspect, declaredBy, lineage, createdOn, createdActor, updatedOn, updatedActor, via, mirrorOf,
 //          properties, transformOperation, confidenceScore]], in one order over all writers: by the URNs of target and source
 // at       when they are made, in milliseconds
-// returns  nothing; the caller reads the counters: fewer edges than rows mean that another writer removed an end node
+// returns  nothing. Where there are fewer edges than rows, another writer has removed an end node: the query then fails by
+//          a division by zero, since nobody reads what it returns before the commit
 // index    none: source and target are element ids of this transaction (see lock_entities); seeks by URN cost twice as much
 // note     __EDGE_TYPE__ is replaced by a name from the registry. Lists and written-out properties take two thirds of the time
 //          of maps and SET
@@ -18,3 +19,6 @@ CREATE (source)-[:__EDGE_TYPE__ {
   updatedActor: row[8], via: row[9], mirrorOf: row[10], properties: row[11], transformOperation: row[12],
   confidenceScore: row[13], since: $at
 }]->(target)
+WITH size($rows) - count(*) AS missing
+WHERE missing > 0
+RETURN missing / 0

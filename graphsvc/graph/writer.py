@@ -1,18 +1,21 @@
-"""Apply operations inside the caller's transaction; the only code that changes the graph."""
+"""What is written inside the caller's transaction; the only code that changes the graph."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import islice
 from typing import Any, LiteralString
 
 from neo4j import AsyncTransaction
 
 from graphsvc.errors import StoreUnavailable
 from graphsvc.graph.operations import Advance, AspectState, EntityState, Locked, NewEdge, Operations, Row
+from graphsvc.graph.pipeline import Query
 from graphsvc.graph.queries import query
 from graphsvc.graph.records import chunks
 
 ROWS_PER_QUERY = 10_000
+END_IS_GONE = (
+    "Neo.ClientError.Statement.ArithmeticError"  # code with which `write/create_edges` fails, and nothing else
+)
 
 
 class Rows(list[Any]):
@@ -20,10 +23,6 @@ class Rows(list[Any]):
 
     def __repr__(self) -> str:
         return f"[{len(self)} rows]"
-
-
-class EndIsGone(StoreUnavailable):
-    """Another writer removed an end node between our look at it and our edge; a new transaction cures it."""
 
 
 class Fenced(StoreUnavailable):
@@ -48,14 +47,14 @@ async def advance(tx: AsyncTransaction, group: str, steps: Sequence[Advance]) ->
         raise Fenced(lost)
 
 
-async def record(tx: AsyncTransaction, records: Sequence[Row], kind: str) -> None:
-    """Put records of this transaction into the outbox; `kind` as for `chunks`. One call per kind keeps their order."""
-    await _run(tx, query("write/record_outbox"), chunks(records, kind))
+def recorded(records: Sequence[Row], kind: str) -> list[Query]:
+    """Records for the outbox; `kind` as for `chunks`. One call per kind and transaction keeps their order."""
+    return _over(query("write/record_outbox"), chunks(records, kind))
 
 
-async def note_refusals(tx: AsyncTransaction, rows: Sequence[Row]) -> None:
-    """Note why traced proposals were refused (see `write/note_refusals`)."""
-    await _run(tx, query("write/note_refusals"), rows)
+def refused(rows: Sequence[Row]) -> list[Query]:
+    """Why traced proposals were refused (see `write/note_refusals`)."""
+    return _over(query("write/note_refusals"), rows)
 
 
 async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None], *, ends: bool = True) -> Locked:
@@ -92,45 +91,48 @@ async def points(tx: AsyncTransaction, rows: Sequence[Row]) -> dict[int, str]:
     return dict((await result.single(strict=True))["points"])
 
 
-async def apply(tx: AsyncTransaction, operations: Operations, nodes: Mapping[str, str]) -> None:
+def applied(operations: Operations, nodes: Mapping[str, str]) -> list[Query]:
     """
-    Apply all operations inside `tx`: one query per kind and edge type, not per item.
-
-    The caller may run this again after a deadlock, so it touches nothing but `tx`.
+    The queries for all operations, in their order: one per kind and edge type, not per item.
 
     Args:
-        tx: The caller's open transaction.
         operations: What to write.
-        nodes: As `lock` found them in this transaction, for all entities that get aspects or edges.
+        nodes: As `lock` found them in the same transaction, for all entities that get aspects or edges.
 
-    Raises:
-        EndIsGone: An edge could not be made; the transaction has to be rolled back.
+    Returns:
+        Queries whose answers say nothing. Where an edge cannot be made, since another writer removed its end, its query
+        fails (`END_IS_GONE`).
     """
-    await _each_type(tx, "write/drop_edges", operations.removed)
-    await _run(tx, query("write/forget_entities"), operations.forgotten)
-    await _run(tx, query("write/drop_aspects"), operations.dropped)
-    await _run(tx, query("write/replace_aspects"), operations.replaced)
     added = [
         [nodes[urn], row.labels, row.properties, [*map(list, row.aspects)]] for urn, row in operations.added.items()
     ]
     systems = [*operations.systems]
-    await _run(tx, query("write/add_aspects"), added, systems=systems, at=operations.at, actor=operations.actor)
-    await _run(tx, query("write/refresh_aspects"), operations.refreshed)
-    await _run(tx, query("write/describe_ends"), operations.described)
+    return [
+        *_each_type("write/drop_edges", operations.removed),
+        *_over(query("write/forget_entities"), operations.forgotten),
+        *_over(query("write/drop_aspects"), operations.dropped),
+        *_over(query("write/replace_aspects"), operations.replaced),
+        *_over(query("write/add_aspects"), added, systems=systems, at=operations.at, actor=operations.actor),
+        *_over(query("write/refresh_aspects"), operations.refreshed),
+        *_over(query("write/describe_ends"), operations.described),
+        *_new_edges(operations, nodes),
+        *_each_type("write/update_edges", operations.updated),
+        *_over(query("write/put_points"), operations.points),
+        *_over(query("write/drop_loose"), sorted(operations.loose), name="urns"),
+    ]
+
+
+def _new_edges(operations: Operations, nodes: Mapping[str, str]) -> Iterator[Query]:
     for edge_type in sorted(operations.created):
         edges = sorted(operations.created[edge_type], key=_target_then_source)
         rows = [[nodes[edge.source], nodes[edge.target], *edge[2:]] for edge in edges]
-        if await _run(tx, query("write/create_edges", edge_type=edge_type), rows, at=operations.at) < len(rows):
-            raise EndIsGone("another writer removed the end of an edge while it was made")
-    await _each_type(tx, "write/update_edges", operations.updated)
-    await _run(tx, query("write/put_points"), operations.points)
-    await _run(tx, query("write/drop_loose"), sorted(operations.loose), name="urns")
+        yield from _over(query("write/create_edges", edge_type=edge_type), rows, at=operations.at)
 
 
-async def _each_type(tx: AsyncTransaction, name: str, by_type: Mapping[str, list[Row]]) -> None:
+def _each_type(name: str, by_type: Mapping[str, list[Row]]) -> Iterator[Query]:
     for edge_type in sorted(by_type):
         rows = sorted(by_type[edge_type], key=lambda row: (row.get("target", ""), row["source"]))
-        await _run(tx, query(name, edge_type=edge_type), rows)
+        yield from _over(query(name, edge_type=edge_type), rows)
 
 
 def _target_then_source(edge: NewEdge) -> tuple[str, str]:
@@ -138,18 +140,9 @@ def _target_then_source(edge: NewEdge) -> tuple[str, str]:
     return edge.target, edge.source
 
 
-async def _run(
-    tx: AsyncTransaction, text: LiteralString, rows: Sequence[Any], name: str = "rows", **parameters: Any
-) -> int:
-    """Run one query over all rows; gives the number of relationships it created."""
-    created = 0
-    for chunk in _chunks(rows):
-        result = await tx.run(text, {name: chunk, **parameters})
-        created += (await result.consume()).counters.relationships_created
-    return created
-
-
-def _chunks(rows: Sequence[Any]) -> Iterator[Rows]:
-    items = iter(rows)
-    while chunk := Rows(islice(items, ROWS_PER_QUERY)):
-        yield chunk
+def _over(text: LiteralString, rows: Sequence[Any], name: str = "rows", **parameters: Any) -> list[Query]:
+    """One query over all rows, or some if they are very many; none for no rows."""
+    return [
+        (text, {name: Rows(rows[start : start + ROWS_PER_QUERY]), **parameters})
+        for start in range(0, len(rows), ROWS_PER_QUERY)
+    ]

@@ -12,8 +12,11 @@ import orjson
 
 from graphsvc.errors import SchemaNotFound, Undecodable
 from graphsvc.graph.registry import Registry
+from graphsvc.ingest.avro_json import bare
 from graphsvc.ingest.avro_log import change_writer
+from graphsvc.ingest.avro_proposal import ProposalReader, proposal_reader
 from graphsvc.ingest.avro_schema import wire_schema
+from graphsvc.ingest.proposal import Proposal
 from graphsvc.ingest.snapshot import Item, decode_proposal, proposals_of_entity, proposals_of_file
 
 PROPOSAL_RECORD = "MetadataChangeProposal"
@@ -51,6 +54,7 @@ class Codec:
         self._schemas = schemas
         self._registry = registry
         self._readers: dict[int, tuple[str, Any] | Undecodable] = {}
+        self._proposal_readers: dict[int, ProposalReader] = {}
         self._unknown: set[int] = set()
         self._writers: dict[tuple[str, str], Callable[[Mapping[str, Any]], bytes]] = {}
 
@@ -72,9 +76,12 @@ class Codec:
                 self._unknown.add(schema_id)
                 continue
             try:
-                self._readers[schema_id] = wire_schema(text)
+                name, schema = self._readers[schema_id] = wire_schema(text)
             except Undecodable as error:
                 self._readers[schema_id] = error
+                continue
+            if name == PROPOSAL_RECORD and (reader := proposal_reader(schema)):
+                self._proposal_readers[schema_id] = reader
 
     def items(self, value: bytes | None, *, event: bool) -> list[Item]:
         """
@@ -91,6 +98,8 @@ class Codec:
         try:
             if value and value[0] in _JSON_STARTS:
                 return self._of_json(value, event=event)
+            if not event and (proposal := self._plain_proposal(value)):
+                return [proposal]
             name, raw = self._decode(value)
             wanted = EVENT_RECORD if event else PROPOSAL_RECORD
             if name != wanted:
@@ -130,6 +139,13 @@ class Codec:
             schema_id = await self._schemas.register(f"{topic}-value", schema_text(record))
             writer = self._writers[topic, record] = _writer(schema_id, record)
         return writer(value)
+
+    def _plain_proposal(self, value: bytes | None) -> Proposal | None:
+        if value is None or len(value) < FRAME.size:
+            return None
+        magic, schema_id = FRAME.unpack_from(value)
+        reader = None if magic else self._proposal_readers.get(schema_id)
+        return reader.read(value, FRAME.size) if reader else None
 
     def _decode(self, value: bytes | None) -> tuple[str, dict[str, Any]]:
         if value is None:
@@ -173,21 +189,14 @@ class Codec:
     def _of_event(self, raw: dict[str, Any]) -> list[Item]:
         system = raw.get("systemMetadata")
         return proposals_of_entity(
-            {"value": _bare(raw.get("proposedSnapshot"))}, system and _bare(system), self._registry
+            {"value": bare(raw.get("proposedSnapshot"))}, system and bare(system), self._registry
         )
 
 
 def _of_proposal(raw: dict[str, Any]) -> Item:
     if system := raw.get("systemMetadata"):
-        raw["systemMetadata"] = _bare(system)
+        raw["systemMetadata"] = bare(system)
     return decode_proposal(raw)
-
-
-def _bare(value: Any) -> Any:
-    """Without nulls, and without the discriminators of unions that DataHub's clients do not send either."""
-    if isinstance(value, dict):
-        return {k: _bare(item) for k, item in value.items() if item is not None and k != "fieldDiscriminator"}
-    return [_bare(item) for item in value] if isinstance(value, list) else value
 
 
 @cache

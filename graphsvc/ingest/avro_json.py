@@ -50,3 +50,10 @@ def _unwrapped(value: Any, kind: Any) -> Any:
     else:
         fits = name == kind and not isinstance(inner, Mapping | list)
     return inner if fits else value
+
+
+def bare(value: Any) -> Any:
+    """Without nulls, and without the discriminators of unions that DataHub's clients do not send either."""
+    if isinstance(value, dict):
+        return {k: bare(item) for k, item in value.items() if item is not None and k != "fieldDiscriminator"}
+    return [bare(item) for item in value] if isinstance(value, list) else value

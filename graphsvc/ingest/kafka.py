@@ -44,6 +44,7 @@ HOLD_S = 0.01
 # before, since librdkafka then throws away what it has fetched ahead, and waits for the broker when it goes on.
 PAUSE_AFTER_S = 5.0
 BATCH_BYTES = 16 * 1024 * 1024
+KEY_RUN = 50  # records of one key that a batch takes beyond a partition's share
 BACK_OFF_S = (0.2, 5.0)
 REFUSALS = 3  # times that Neo4j, though it takes other writes, refuses one record before that is a dead letter
 REVOKE_S = 30.0  # a batch of a partition that goes away is waited for so long
@@ -312,16 +313,20 @@ class ConsumerJob:
                     self._free.notify_all()
 
     def _take(self, partitions: Sequence[_Partition]) -> _Taken:
-        """A batch, with a fair share for each partition."""
+        """A batch, with a fair share for each partition; an entity's records that stand together are not parted."""
         taken: _Taken = []
         share = max(1, self._kafka.batch_items // len(partitions))
         size = 0
         for partition in partitions:
-            for _ in range(min(share, len(partition.waiting))):
-                size += partition.waiting[0].size
+            waiting, key = partition.waiting, None
+            for number in range(share + KEY_RUN):
+                if not waiting or (number >= share and waiting[0].key != key):
+                    break
+                size += waiting[0].size
                 if taken and size > BATCH_BYTES:
                     return taken
-                taken.append((partition, partition.waiting.popleft()))
+                key = waiting[0].key
+                taken.append((partition, waiting.popleft()))
         return taken
 
     async def _apply(self, taken: _Taken, line: Line) -> None:

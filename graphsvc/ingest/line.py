@@ -9,12 +9,12 @@ class Line:
     def __init__(self, before: "Line | None") -> None:
         """Stand behind another."""
         self._before = before
-        self._begun, self._over = asyncio.Event(), asyncio.Event()
+        self._begun, self._sealed, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property
     def first(self) -> bool:
-        """Whether there is no batch before, as far as is known."""
-        return self._before is None
+        """Whether there is no batch before that is not over."""
+        return self._before is None or self._before._over.is_set()  # noqa: SLF001
 
     async def begin(self) -> None:
         """Wait until the batch before has begun; then let the next one begin."""
@@ -22,14 +22,24 @@ class Line:
             await self._before._begun.wait()  # noqa: SLF001
         self._begun.set()
 
-    async def ahead(self) -> None:
+    async def reach(self) -> None:
+        """Wait until the batch before wants no more locks, or is over."""
+        if self._before is not None:
+            await self._before._sealed.wait()  # noqa: SLF001
+
+    async def lead(self) -> None:
         """Wait until the batch before is over."""
         if self._before is not None:
             await self._before._over.wait()  # noqa: SLF001
             self._before = None
 
+    def seal(self) -> None:
+        """Let the next one have its locks: nothing but the commit is left to do."""
+        self._sealed.set()
+
     def end(self) -> None:
         """Be over, however it went."""
         self._before = None
         self._begun.set()
+        self._sealed.set()
         self._over.set()

@@ -48,3 +48,28 @@ PROPOSAL: TypeAdapter[Proposal] = TypeAdapter(Proposal)
 def proposal_of(urn: str, aspect: str, value: Mapping[str, Any], **more: Any) -> Proposal:
     """An UPSERT of one aspect given as an object; `more` are further fields of Proposal by their Python names."""
     return PROPOSAL.validate_python({"entity_urn": urn, "aspect_name": aspect, "aspect": {"json_": value}, **more})
+
+
+def typed_proposal(  # noqa: PLR0913, PLR0917  its fields
+    entity_type: str,
+    entity_urn: str,
+    change_type: str,
+    aspect_name: str,
+    aspect: tuple[bytes, str],
+    system_metadata: dict[str, Any] | None,
+    headers: dict[str, str] | None,
+) -> Proposal:
+    """A proposal from fields of the right types, as Avro's are: without the check, in a tenth of its time."""
+    generic: GenericAspect = object.__new__(GenericAspect)
+    generic.value, generic.content_type = aspect
+    generic.json_ = None
+    proposal: Proposal = object.__new__(Proposal)
+    proposal.entity_type = entity_type
+    proposal.entity_urn = entity_urn
+    proposal.entity_key_aspect = None
+    proposal.change_type = change_type
+    proposal.aspect_name = aspect_name
+    proposal.aspect = generic
+    proposal.system_metadata = system_metadata
+    proposal.headers = headers
+    return proposal

@@ -15,7 +15,7 @@ from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError, ServiceU
 
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.errors import GraphsvcError, StoreRefused, StoreUnavailable, TooLarge
-from graphsvc.graph import writer
+from graphsvc.graph import pipeline, writer
 from graphsvc.graph.budget import Written, current
 from graphsvc.graph.driver import TIMED_OUT, store_errors
 from graphsvc.graph.operations import Advance, Row
@@ -34,7 +34,11 @@ PLANNED = 250  # proposals that are planned in one go: some 4 ms
 UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
 # Two writers at one end node that others refer to: one removes it, the other makes an edge to it.
 NODE_RACES = frozenset(
-    {"Neo.ClientError.Statement.EntityNotFound", "Neo.ClientError.Schema.ConstraintValidationFailed"}
+    {
+        "Neo.ClientError.Statement.EntityNotFound",
+        "Neo.ClientError.Schema.ConstraintValidationFailed",
+        writer.END_IS_GONE,
+    }
 )
 # Neo4j ended a transaction, the second while it waited for another's lock; how the codes begin.
 ENDED = (TIMED_OUT, "Neo.ClientError.Transaction.LockClientStopped")
@@ -70,6 +74,10 @@ class Delivery:
 
 class Blocked(StoreUnavailable):
     """A batch that has to be over first takes long; without the locks that we hold it may end."""
+
+
+class Early(StoreUnavailable):
+    """A batch that came to its commit behind one that had to begin again; in its place it will be right."""
 
 
 class Wariness:
@@ -254,7 +262,9 @@ class IngestService:
                 wait_jitter=0.05,
             ):
                 if attempt.num > 1:
-                    await _reach(turn, delivery)
+                    await turn.lead()
+                    if delivery is not None:
+                        await delivery.line.lead()
                 with attempt, self._wariness.noting():
                     return await self._attempt(changes, actor, delivery, order, turn)
         raise AssertionError("stamina either returns or raises")
@@ -271,7 +281,7 @@ class IngestService:
         recorded: list[Row] = []
         async with (
             self._driver.session(database=self._neo4j.database) as session,
-            await session.begin_transaction(timeout=self._neo4j.tx_timeout_s) as tx,
+            await pipeline.begin(session, self._neo4j.tx_timeout_s) as tx,
         ):
             clock: int | None = None  # of the first step, which locks all entities of the batch
             places = list(zip(starts(changes), range(len(changes)), strict=True))
@@ -282,11 +292,13 @@ class IngestService:
                 clock, applied, records = await self._step(tx, part, ends_of, clock, actor, turn, delivery)
                 answers.update(applied)
                 recorded.extend(records)
-            await writer.record(tx, recorded, "changes")
+            await pipeline.send_ahead(tx, writer.recorded(recorded, "changes"))
             if delivery is not None:
-                await writer.advance(tx, delivery.group, delivery.advances)
-                await writer.record(tx, delivery.letters(_ordered(answers)), "letters")
-                await writer.note_refusals(tx, delivery.refusals(_ordered(answers)))
+                await pipeline.send_ahead(tx, writer.recorded(delivery.letters(_ordered(answers)), "letters"))
+                await pipeline.send_ahead(tx, writer.refused(delivery.refusals(_ordered(answers))))
+                await _advanced(tx, delivery)
+                turn.seal()
+                delivery.line.seal()
             await tx.commit()
             self._written.add((await session.last_bookmarks()).raw_values)
         return _ordered(answers)
@@ -332,7 +344,7 @@ class IngestService:
         answers = await self._planned(tx, planner, early)
         nodes = locked.nodes
         if late or (delivery is not None and not delivery.line.first):
-            await writer.apply(tx, planner.own(), nodes)
+            await pipeline.run(tx, writer.applied(planner.own(), nodes))
             await self._reached(turn, delivery)
         if late:
             more = await writer.lock(tx, wanted(late.values(), late.values(), self._registry), ends=self._wariness.now)
@@ -340,7 +352,7 @@ class IngestService:
             answers |= await self._planned(tx, planner, late)
             nodes = {**nodes, **more.nodes}
         operations = planner.finish()
-        await writer.apply(tx, operations, nodes)
+        await pipeline.send_ahead(tx, writer.applied(operations, nodes))
         return clock, answers, operations.recorded
 
     @staticmethod
@@ -382,10 +394,27 @@ class IngestService:
 
 
 async def _reach(turn: Turn, delivery: Delivery | None) -> None:
-    """Wait for the batches that have to be over before this one's edges are made."""
+    """Wait until the batches that go before this one's edges want no more locks."""
     await turn.reach()
     if delivery is not None:
-        await delivery.line.ahead()
+        await delivery.line.reach()
+
+
+async def _advanced(tx: AsyncTransaction, delivery: Delivery) -> None:
+    """
+    Move the consumer group on.
+
+    Raises:
+        Early: The batch before was not committed after all.
+        Fenced: Another consumer has moved on.
+    """
+    first = delivery.line.first
+    try:
+        await writer.advance(tx, delivery.group, delivery.advances)
+    except writer.Fenced as exc:
+        if first:
+            raise
+        raise Early("the batch before was not committed; this one begins again when that is over") from exc
 
 
 def _ordered(by_index: Mapping[int, Answer]) -> list[Answer]:
@@ -434,7 +463,7 @@ def _retry_policy() -> Callable[[Exception], bool]:
         if isinstance(exc, ServiceUnavailable | SessionExpired | IncompleteCommit | OSError):
             lost += 1
             return lost <= 1
-        if isinstance(exc, writer.EndIsGone | Overtaken | Blocked):
+        if isinstance(exc, Overtaken | Blocked | Early):
             return True
         if isinstance(exc, Neo4jError):
             return exc.is_retryable() or exc.code in NODE_RACES

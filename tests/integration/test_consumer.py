@@ -165,6 +165,33 @@ async def test_a_consumer_that_lost_its_partition_writes_nothing(
     ]
 
 
+async def test_a_batch_behind_one_that_has_to_begin_again_does_so_too(
+    graph: AsyncDriver, database: str, service: IngestService, outbox: Outbox
+) -> None:
+    """It goes ahead when the one before has nothing left but its commit; where that fails, it is not fenced."""
+    first = Line(None)
+    first.seal()
+
+    def delivery(start: int, after: int, line: Line) -> Delivery:
+        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [], lambda _: [], line)
+
+    await first.begin()
+    waiting = asyncio.create_task(
+        service.consume([decode_proposal(proposal(1, "second"))], delivery(5, 7, Line(first)))
+    )
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    assert await outbox.offsets("g", [("t", 0)]) == {}
+    async with asyncio.timeout(20):
+        await service.consume([decode_proposal(proposal(2, "first"))], delivery(-1, 5, Line(None)))
+    first.end()
+    await asyncio.wait_for(waiting, 20)
+
+    assert await outbox.offsets("g", [("t", 0)]) == {("t", 0): (7, 1)}
+    text = "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.value ORDER BY a.value"
+    assert await values(graph, database, text) == ['{"description":"first"}', '{"description":"second"}']
+
+
 async def test_members_of_a_group_share_the_work(
     graph: AsyncDriver,
     database: str,

@@ -96,6 +96,7 @@ OWNERS = {
         "graph/schemas.py",
         "ingest/avro.py",
         "ingest/avro_log.py",
+        "ingest/avro_proposal.py",
         "ingest/avro_schema.py",
         "client/kafka.py",
     ),
