@@ -31,7 +31,9 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         ] = None,
         start: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
         count: Annotated[int, Query(ge=0, le=MAX_PAGE)] = 10,
-        sort: Annotated[str | None, Query(description="A field, with `-` before it for descending.")] = None,
+        sort: Annotated[
+            str | None, Query(description="Up to three fields, `name,-createdAt`; `-` stands for descending.")
+        ] = None,
         facets: Annotated[str | None, Query(description="Facets to count, `platform,tags`; `*` for the usual.")] = None,
     ) -> Response:
         """
@@ -43,7 +45,7 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
         """
         wanted = SearchQuery(query, _types(types, registry), (tuple(map(_filter, filter or ())),))
         names = FACETS if facets == "*" else [name for name in (facets or "").split(",") if name]
-        order = Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None
+        order = [Sort(name.removeprefix("-"), name.startswith("-")) for name in (sort or "").split(",") if name]
         found = await finder.answer(
             wanted, start, count, order, shown=True, total=True, facets=names, limit=FACET_VALUES
         )

@@ -62,6 +62,7 @@ OPERATORS = frozenset({
 })  # fmt: skip
 MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lists are compared one by one
 MAX_VALUES = 20_000
+MOST_CRITERIA = 3  # fields that an answer is sorted by
 MOST_COUNTED = 100_000  # entities; whoever looks at more sees no more, and it takes over a second
 SIMILAR = 0.7  # of 1, how alike words are that are shown as found where none is the same
 _LONG = 2**63
@@ -115,7 +116,7 @@ class SearchQuery:
 
 
 class Sort(NamedTuple):
-    """The field that answers are sorted by, then by URN; those without it come last."""
+    """A field that answers are sorted by, then by URN; those without it come last."""
 
     field: str
     descending: bool = False
@@ -192,10 +193,10 @@ class Group(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Where a scroll stands: the last URN, and the value it was sorted by."""
+    """Where a scroll stands: the last URN, and the values it was sorted by."""
 
     urn: str
-    value: Any = None
+    values: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ class _Asked:
 
     start: int
     count: int
-    sort: Sort | None
+    sort: Sequence[Sort]
     shown: bool
     total: bool
     facets: list[str]
@@ -295,7 +296,7 @@ class Search:
         self._shown = [*self._model.text.boosts, "fieldPaths", *SHOWN]
 
     async def page(
-        self, wanted: SearchQuery, start: int, count: int, sort: Sort | None = None, *, shown: bool = False
+        self, wanted: SearchQuery, start: int, count: int, sort: Sequence[Sort] = (), *, shown: bool = False
     ) -> list[Hit]:
         """One page of `answer`."""
         return (await self.answer(wanted, start, count, sort, shown=shown)).hits
@@ -313,7 +314,7 @@ class Search:
         wanted: SearchQuery,
         start: int,
         count: int,
-        sort: Sort | None = None,
+        sort: Sequence[Sort] = (),
         *,
         shown: bool = False,
         total: bool = False,
@@ -330,7 +331,8 @@ class Search:
             wanted: What to search for.
             start: Entities to leave out.
             count: Entities at most.
-            sort: Another order; `*` and the empty text are in the order of the URNs without one.
+            sort: Another order, by up to `MOST_CRITERIA` fields; `*` and the empty text are in the order of the URNs
+                without one.
             shown: Whether to bring the fields that hold words of the text.
             total: Whether to count all that match.
             facets: Fields whose values to count among all that match.
@@ -342,7 +344,7 @@ class Search:
         found = _Found([], 0, [])
         for lucene in (text.lucene, *text.nearer):
             source = self._source(wanted, lucene)
-            ranked = sort is None and bool(lucene)
+            ranked = not sort and bool(lucene)
             found = await (
                 self._ranked(source, asked, wanted.text, text.words) if ranked else self._listed(source, asked)
             )
@@ -406,23 +408,25 @@ class Search:
         return found
 
     async def scroll(
-        self, wanted: SearchQuery, after: Cursor | None, count: int, sort: Sort | None = None
+        self, wanted: SearchQuery, after: Cursor | None, count: int, sort: Sequence[Sort] = ()
     ) -> tuple[list[Hit], Cursor | None]:
         """
-        The next page in the order of a field or, without one, of the URNs, so that writes meanwhile move nothing.
+        The next page in the order of some fields or, without one, of the URNs, so that writes meanwhile move nothing.
 
         Returns:
             The page, and where to go on; None at the end.
         """
+        if after and len(after.values) != len(sort):
+            raise BadRequest("the scroll began in another order; go on in that, or begin anew")
         source = self._source(wanted, self._read(wanted).lucene)
-        if sort is None and _walkable(source):
+        if not sort and _walkable(source):
             rows = await self._walk(source, after.urn if after else "", 0, count + 1)
         else:
-            rows = await self._sorted(source, sort or Sort("urn"), after, 0, count + 1, [])
+            rows = await self._sorted(source, sort, after, 0, count + 1, [])
         hits = [Hit(urn, name or urn, score) for urn, name, score, _, _ in rows[:count]]
         if len(rows) <= count or not hits:
             return hits, None
-        return hits, Cursor(rows[count - 1][0], rows[count - 1][3] if sort else rows[count - 1][0])
+        return hits, Cursor(rows[count - 1][0], tuple(rows[count - 1][3]))
 
     async def total(self, asked: SearchQuery, *, wanted: bool = True) -> Total:
         """How many entities match, nothing near them; 0 if that is not wanted."""
@@ -465,7 +469,7 @@ class Search:
 
     async def _listed(self, source: Mapping[str, Any], asked: _Asked) -> _Found:
         """The same in another order, or of everything: part by part, as a page may cost far less than a total."""
-        if source["texts"] and asked.sort is None and (asked.total or asked.facets):
+        if source["texts"] and not asked.sort and (asked.total or asked.facets):
             found = await self._ranked(source, asked, "", ())  # filters give no score: the order is that of the URNs
             if found.total <= self._most:
                 return found
@@ -481,17 +485,17 @@ class Search:
         return _Found(rows, total, facets)
 
     async def _rows(self, source: Mapping[str, Any], asked: _Asked) -> Any:
-        if asked.sort is None and _walkable(source):
+        if not asked.sort and _walkable(source):
             return await self._walk(source, "", asked.start, asked.count)
         fields = self._shown if asked.shown and source["texts"] else []
-        return await self._sorted(source, asked.sort or Sort("urn"), None, asked.start, asked.count, fields)
+        return await self._sorted(source, asked.sort, None, asked.start, asked.count, fields)
 
     async def _walk(self, source: Mapping[str, Any], last: str, start: int, count: int) -> Any:
         ends = {prefix: prefix[:-1] + ";" for prefix in source["prefixes"]}
         rest = {key: value for key, value in source.items() if key not in {"prefixes", "texts"}}
         ranges = [{"after": max(prefix, last), "end": end} for prefix, end in ends.items() if last < end]
         urns, names = await self._ask(query("read/search_walk"), **rest, ranges=ranges, start=start, count=count)
-        return [(urn, name, 0.0, urn, ()) for urn, name in zip(urns, names, strict=True)]
+        return [(urn, name, 0.0, (), ()) for urn, name in zip(urns, names, strict=True)]
 
     async def _total(self, source: Mapping[str, Any], *, wanted: bool = True) -> int:
         return int(await self._ask(query("read/search_total"), **source, most=self._most + 1)) if wanted else 0
@@ -526,15 +530,23 @@ class Search:
         return found[0], found[1], list(map(Group._make, found[2]))
 
     async def _sorted(  # noqa: PLR0913, PLR0917
-        self, source: Mapping[str, Any], sort: Sort, after: Cursor | None, start: int, count: int, fields: list[str]
+        self,
+        source: Mapping[str, Any],
+        sort: Sequence[Sort],
+        after: Cursor | None,
+        start: int,
+        count: int,
+        fields: list[str],
     ) -> Any:
-        cursor = None if after is None else after._asdict() | {"missing": after.value is None}
+        if len(sort) > MOST_CRITERIA:
+            raise BadRequest(f"{len(sort)} fields to sort by; up to {MOST_CRITERIA} are possible, and the URN at last")
+        ways = ["DESC" if criterion.descending else "ASC" for criterion in sort] + ["ASC"] * (MOST_CRITERIA - len(sort))
         return await self._ask(
-            query("read/search_sorted", order="DESC" if sort.descending else "ASC"),
+            query("read/search_sorted", first=ways[0], second=ways[1], third=ways[2]),
             **source,
-            sort=_field(sort.field),
-            descending=sort.descending,
-            after=cursor,
+            sort=[_field(criterion.field) for criterion in sort],
+            descending=[criterion.descending for criterion in sort],
+            after=after and {"urn": after.urn, "values": list(after.values)},
             start=start,
             count=count,
             fields=fields,

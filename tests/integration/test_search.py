@@ -193,9 +193,19 @@ async def test_referenced_entities_are_no_results(search: Search) -> None:
 
 
 @pytest.mark.parametrize("text", ["*", "orders", "name:fct*"])
-@pytest.mark.parametrize("sort", [None, Sort("createdAt", descending=True), Sort("name"), Sort("tags")])
+@pytest.mark.parametrize(
+    "sort",
+    [
+        (),
+        (Sort("createdAt", descending=True),),
+        (Sort("name"),),
+        (Sort("tags"),),
+        (Sort("origin"), Sort("tags", descending=True), Sort("name")),
+        (Sort("nothing"), Sort("platform", descending=True)),
+    ],
+)
 async def test_scrolling_meets_everything_once(
-    search: Search, service: IngestService, text: str, sort: Sort | None
+    search: Search, service: IngestService, text: str, sort: tuple[Sort, ...]
 ) -> None:
     """In order, also while others write; the pages have the size that was asked for."""
     query = SearchQuery(text, DATASETS)
@@ -213,7 +223,7 @@ async def test_scrolling_meets_everything_once(
         )
 
     assert sorted(seen) == sorted(everything)
-    if sort is None:
+    if not sort:
         assert seen == sorted(seen)
 
 
@@ -230,12 +240,38 @@ async def test_pages_by_offset_are_the_answer_in_pieces(search: Search, text: st
 
 async def test_sorted_by_a_field(search: Search, catalogue: list[Table]) -> None:
     """Descending and ascending, then by URN."""
-    up = await search.page(SearchQuery("*", DATASETS), 0, 50, Sort("createdAt"))
-    down = await search.page(SearchQuery("orders", DATASETS), 0, 5, Sort("createdAt", descending=True))
+    up = await search.page(SearchQuery("*", DATASETS), 0, 50, [Sort("createdAt")])
+    down = await search.page(SearchQuery("orders", DATASETS), 0, 5, [Sort("createdAt", descending=True)])
     wanted = sorted(visible(catalogue), key=lambda t: (t.created, t.urn))
 
     assert [hit.urn for hit in up] == [t.urn for t in wanted[:50]]
     assert [h.urn for h in down] == [t.urn for t in reversed(wanted) if said(t, "orders")][:5]
+
+
+async def test_sorted_by_several_fields(search: Search, catalogue: list[Table]) -> None:
+    """The first counts most; what lacks a field comes behind what has it."""
+    query = SearchQuery("*", DATASETS)
+    order = [Sort("platform", descending=True), Sort("nothing"), Sort("createdAt")]
+    wanted = sorted(visible(catalogue), key=lambda t: (t.created, t.urn))
+    wanted.sort(key=lambda t: t.platform, reverse=True)
+
+    found = await search.page(query, 0, EVERYTHING, order)
+    hits, cursor = await search.scroll(query, None, 33, order)
+    more, _ = await search.scroll(query, cursor, 33, order)
+
+    assert [hit.urn for hit in found] == [t.urn for t in wanted]
+    assert [*hits, *more] == found[:66]
+
+
+async def test_an_order_that_cannot_be_is_refused(search: Search) -> None:
+    """Too many fields, or a scroll that goes on in another order than it began."""
+    query = SearchQuery("*", DATASETS)
+    _, cursor = await search.scroll(query, None, 3, [Sort("name")])
+
+    with pytest.raises(BadRequest, match="4 fields to sort by; up to 3"):
+        await search.page(query, 0, 10, [Sort(name) for name in ("a", "b", "c", "d")])
+    with pytest.raises(BadRequest, match="another order"):
+        await search.scroll(query, cursor, 3)
 
 
 async def test_an_acknowledged_write_is_found_and_a_deleted_one_is_not(search: Search, service: IngestService) -> None:

@@ -165,7 +165,7 @@ async def _page(info: Info, spec: _List, asked: Any, filters: Sequence[Filter]) 
     text = getattr(asked, "query", None) or "*"
     wanted = SearchQuery(text=text, types=(spec.entity_type,), filters=(tuple(filters),) if filters else ())
     finder = Search(info.context.reader, info.context.registry)
-    order = Sort("name") if text == "*" else None
+    order = [Sort("name")] if text == "*" else []
     source = getattr(asked, "source", None)
     if source:  # no property of the node, so that it is looked for among as many as a page may have
         hits = await finder.page(wanted, 0, info.context.settings.max_page, order)

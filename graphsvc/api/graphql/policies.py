@@ -151,7 +151,7 @@ async def list_policies(info: Info, input: ListPoliciesInput) -> ListPoliciesRes
     ]
     wanted = search_query(info, words, [entity_type_of("dataHubPolicy")], known, input.or_filters, None)
     finder = Search(info.context.reader, info.context.registry)
-    order = Sort("displayName") if words == "*" else None
+    order = [Sort("displayName")] if words == "*" else []
     hits, total = await asyncio.gather(finder.page(wanted, first, size, order), finder.total(wanted))
     values = await asyncio.gather(*(info.context.loaders.value(hit.urn, "dataHubPolicyInfo") for hit in hits))
     policies = [

@@ -235,7 +235,7 @@ class AutoCompleteMultipleResults:
 async def search(info: Info, input: SearchInput) -> SearchResults | None:  # noqa: A002  DataHub's name
     """One page."""
     wanted = search_query(info, input.query, [input.type], input.filters, input.or_filters, input.search_flags)
-    return await _page(info, wanted, input.start, input.count, input.search_flags, None)
+    return await _page(info, wanted, input.start, input.count, input.search_flags)
 
 
 async def search_across_entities(
@@ -323,7 +323,12 @@ async def _completed(  # noqa: PLR0913, PLR0917
 
 
 async def _page(  # noqa: PLR0913, PLR0917
-    info: Info, wanted: SearchQuery, start: int | None, count: int | None, flags: SearchFlags | None, sort: Sort | None
+    info: Info,
+    wanted: SearchQuery,
+    start: int | None,
+    count: int | None,
+    flags: SearchFlags | None,
+    sort: Sequence[Sort] = (),
 ) -> SearchResults:
     first, size = info.context.page(start, count)
     selected = _selected(info)
@@ -445,27 +450,25 @@ def _filter(given: FacetFilterInput) -> Filter:
     return Filter(given.field, tuple(values), operator, bool(given.negated))
 
 
-def _sort(given: SearchSortInput | None) -> Sort | None:
+def _sort(given: SearchSortInput | None) -> list[Sort]:
     criteria = [] if given is None else given.sort_criteria or ([given.sort_criterion] if given.sort_criterion else [])
-    if len(criteria) > 1:
-        raise BadRequest("sortInput has more than one criterion; answers are sorted by one field, then by URN")
-    return Sort(criteria[0].field, criteria[0].sort_order is SortOrder.DESCENDING) if criteria else None
+    return [Sort(criterion.field, criterion.sort_order is SortOrder.DESCENDING) for criterion in criteria]
 
 
 def _cursor(text: str | None) -> Cursor | None:
     if not text:
         return None
     try:
-        urn, value = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
+        urn, values = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error) as exc:
         raise BadRequest("scrollId is none that was answered here") from exc
-    if (
-        not isinstance(urn, str)
-        or isinstance(value, dict)
-        or (isinstance(value, int) and value.bit_length() > LONG_BITS)
-    ):
+    if not isinstance(urn, str) or not isinstance(values, list) or not all(map(_sortable, values)):
         raise BadRequest("scrollId is none that was answered here")
-    return Cursor(urn, value)
+    return Cursor(urn, tuple(values))
+
+
+def _sortable(value: Any) -> bool:
+    return not isinstance(value, dict) and not (isinstance(value, int) and value.bit_length() > LONG_BITS)
 
 
 async def view_of(info: Info, urn: str | None) -> ViewFilters | None:
