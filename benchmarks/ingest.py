@@ -24,7 +24,7 @@ from graphsvc.ingest.snapshot import decode_proposal
 WRITERS = 4
 BATCH = 1000 // MCPS_PER_ENTITY  # datasets in a batch: 999 MCPs
 REST_BATCH = 200  # MCPs in a request, what DataHub's clients send at most
-WARM_UP = 20_000  # datasets per contestant before it counts: Java compiles what is new to it for a minute or more
+WARM_UP = 60_000  # datasets per contestant before it counts: Java compiles what is new to it for a minute or more
 
 FINGERPRINT = """
 MATCH (e:Entity) WHERE e.urn STARTS WITH $prefix

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,7 +11,8 @@ from graphsvc.ingest.changes import Answer
 from graphsvc.ingest.validate import Change
 
 WRITERS = 3  # transactions at a time: one is planned in Python while Neo4j works on the others
-MANY = 500  # changes that are worth a third one; fewer wait for company, since each transaction has a fixed price
+MANY = 300  # changes that are worth another one; fewer wait for company, since each transaction has a fixed price
+LONG = 500  # changes under way that nobody waits for: they take a tenth of a second
 SHARED = 1_000  # changes that several callers put into one transaction at most
 
 Write = Callable[[Sequence[Change], str], Awaitable[list[Answer]]]
@@ -36,6 +37,7 @@ class Together:
         self._write = write
         self._waiting: deque[_Caller] = deque()
         self._writers: set[asyncio.Task[None]] = set()
+        self._under_way = 0
 
     async def write(self, changes: Sequence[Change], actor: str) -> list[Answer]:
         """
@@ -53,15 +55,22 @@ class Together:
         return await caller.answers
 
     def _call_writer(self) -> None:
-        free = WRITERS - len(self._writers)
-        if self._waiting and (free > 1 or (free and sum(len(caller.changes) for caller in self._waiting) >= MANY)):
+        if self._waiting and len(self._writers) < WRITERS and self._is_worth_one():
             self._writers.add(asyncio.create_task(self._serve()))
+
+    def _is_worth_one(self) -> bool:
+        return not self._writers or self._under_way > LONG or _size(self._waiting) >= MANY
 
     async def _serve(self) -> None:
         try:
             while callers := self._next():
+                size = _size(callers)
+                self._under_way += size
                 self._call_writer()
-                await self._write_for(callers)
+                try:
+                    await self._write_for(callers)
+                finally:
+                    self._under_way -= size
         finally:
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
@@ -95,3 +104,7 @@ class Together:
             if not caller.answers.done():  # a caller may have gone away meanwhile
                 caller.answers.set_result(answers[start:end])
             start = end
+
+
+def _size(callers: Iterable[_Caller]) -> int:
+    return sum(len(caller.changes) for caller in callers)

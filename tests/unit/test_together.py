@@ -9,7 +9,7 @@ from graphsvc.errors import StoreRefused, StoreUnavailable
 from graphsvc.graph.registry import load_registry
 from graphsvc.ingest.apart import Apart
 from graphsvc.ingest.proposal import proposal_of
-from graphsvc.ingest.together import MANY, SHARED, WRITERS, Together
+from graphsvc.ingest.together import LONG, MANY, SHARED, WRITERS, Together
 from graphsvc.ingest.validate import Change, Validator
 
 VALIDATOR = Validator(load_registry(), IngestSettings(), LimitSettings())
@@ -89,21 +89,33 @@ async def test_a_transaction_has_a_bound_and_one_actor() -> None:
 
 
 async def test_a_few_changes_wait_for_company_many_do_not() -> None:
-    """The last writer is for those whose changes are worth a transaction of their own."""
+    """A second transaction is for those whose changes are worth one of their own."""
     store = Store()
-    busy = [asyncio.create_task(store.write([f"busy{n}"], f"actor{n}")) for n in range(WRITERS - 1)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    busy = asyncio.create_task(store.write(["busy"], "me"))
+    await asyncio.sleep(0.001)
 
     few = [asyncio.create_task(store.write([f"few{n}"], "me")) for n in range(3)]
     await asyncio.sleep(0.001)
-    assert store.running == WRITERS - 1
+    assert store.running == 1
     many = asyncio.create_task(store.write([f"many{n}" for n in range(MANY)], "me"))
     await asyncio.sleep(0.001)
-    assert store.running == WRITERS
-    await asyncio.gather(*busy, *few, many)
+    assert store.running == 2
+    await asyncio.gather(busy, *few, many)
 
     assert ["few0", "few1", "few2", *(f"many{n}" for n in range(MANY))] in store.transactions
+
+
+async def test_a_long_transaction_holds_nobody_up() -> None:
+    """A caller with one change goes beside it at once."""
+    store = Store()
+    long = asyncio.create_task(store.write([f"long{n}" for n in range(LONG + 1)], "me"))
+    await asyncio.sleep(0.001)
+
+    small = asyncio.create_task(store.write(["small"], "me"))
+    await asyncio.sleep(0.001)
+
+    assert store.running == 2
+    await asyncio.gather(long, small)
 
 
 async def test_nobody_waits_forever() -> None:
