@@ -31,6 +31,7 @@ from graphsvc.ingest.service import Delivery, IngestService, in_turns
 from graphsvc.ingest.snapshot import Item
 from graphsvc.ingest.trace_ids import refusals
 
+WARY_LANES = 2  # while writers of other processes are in the way: each batch that is under way may meet theirs
 LANES = 3  # batches at a time: one is decoded while another is written, and a third one's edges are made
 DECODED = 50  # records that are decoded in one go: 1 ms, which a transaction may have to wait for its next step
 POLL_S = 0.1
@@ -45,6 +46,7 @@ HOLD_S = 0.01
 PAUSE_AFTER_S = 5.0
 BATCH_BYTES = 16 * 1024 * 1024
 KEY_RUN = 50  # records of one key that a batch takes beyond a partition's share
+REST_S = 1.0  # a lane that is too much looks again after so long
 BACK_OFF_S = (0.2, 5.0)
 REFUSALS = 3  # times that Neo4j, though it takes other writes, refuses one record before that is a dead letter
 REVOKE_S = 30.0  # a batch of a partition that goes away is waited for so long
@@ -161,7 +163,7 @@ class ConsumerJob:
         await self._until_there(lambda: asyncio.to_thread(ensure_topics, self._kafka))
         consumer = consumer_of(self._kafka, self._kafka.group, CONSUMER)
         poller = loop.run_in_executor(None, self._poll, consumer, loop)
-        lanes = [asyncio.create_task(self._lane()) for _ in range(LANES)]
+        lanes = [asyncio.create_task(self._lane(number)) for number in range(LANES)]
         try:
             await asyncio.wait([poller, *lanes], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -286,10 +288,14 @@ class ConsumerJob:
         self._queued_bytes -= sum(record.size for record in partition.waiting)
         partition.waiting.clear()
 
-    async def _lane(self) -> None:
+    async def _lane(self, number: int) -> None:
         """Apply batch after batch, each behind the one that was taken before it, by whichever lane."""
         turn = 0
         while not self._stopped.is_set():
+            if number >= WARY_LANES and self._service.wary:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), REST_S)
+                continue
             self._wake.clear()
             ready = [partition for partition in self._partitions.values() if partition.waiting]
             if not ready:

@@ -144,6 +144,11 @@ class IngestService:
         self._checking = asyncio.Lock()
         self._wariness = Wariness()
 
+    @property
+    def wary(self) -> bool:
+        """Whether writers of other processes have been in the way lately; fewer transactions at a time do better then."""
+        return self._wariness.now
+
     async def ingest(self, proposals: Sequence[Proposal | GraphsvcError], actor: str = UNKNOWN_ACTOR) -> list[Answer]:
         """
         Apply the proposals that can be applied, in one transaction, in their order.
