@@ -172,7 +172,9 @@ class KafkaSettings(_Section):
     change_log: bool = Field(default=True, description="Announce every change on the log topics.")
     partitions: int = Field(default=6, gt=0, description="Partitions of a topic that graphsvc creates.")
     replication: int = Field(default=1, gt=0, description="Replicas of a topic that graphsvc creates.")
-    batch_items: int = Field(default=1_000, gt=0, description="Records in one transaction at most.")
+    batch_items: int = Field(
+        default=1_000, gt=0, description="Records in one transaction; some more where an entity's stand together."
+    )
     options: dict[str, str] = Field(
         default={},
         repr=False,

@@ -302,7 +302,7 @@ class ConsumerJob:
                 await self._wake.wait()
                 continue
             turn += 1
-            taken = self._take(ready[turn % len(ready) :] + ready[: turn % len(ready)])
+            taken = _take(ready[turn % len(ready) :] + ready[: turn % len(ready)], self._kafka.batch_items)
             line = self._last = Line(self._last)
             partitions = {id(partition): partition for partition, _ in taken}.values()
             for partition in partitions:
@@ -317,23 +317,6 @@ class ConsumerJob:
                     for partition in partitions:
                         partition.busy -= 1
                     self._free.notify_all()
-
-    def _take(self, partitions: Sequence[_Partition]) -> _Taken:
-        """A batch, with a fair share for each partition; an entity's records that stand together are not parted."""
-        taken: _Taken = []
-        share = max(1, self._kafka.batch_items // len(partitions))
-        size = 0
-        for partition in partitions:
-            waiting, key = partition.waiting, None
-            for number in range(share + KEY_RUN):
-                if not waiting or (number >= share and waiting[0].key != key):
-                    break
-                size += waiting[0].size
-                if taken and size > BATCH_BYTES:
-                    return taken
-                key = waiting[0].key
-                taken.append((partition, waiting.popleft()))
-        return taken
 
     async def _apply(self, taken: _Taken, line: Line) -> None:
         """Apply a batch, however long that takes; what others have applied already is left out."""
@@ -425,6 +408,24 @@ class ConsumerJob:
         metrics.count("kafka", answers)
         for row in letters(answers):
             metrics.DEAD_LETTERS.labels(row["errorType"]).inc()
+
+
+def _take(partitions: Sequence[_Partition], most: int) -> _Taken:
+    """A batch, with a fair share for each partition; an entity's records that stand together are not parted."""
+    taken: _Taken = []
+    share = max(1, most // len(partitions))
+    size = 0
+    for partition in partitions:
+        waiting, key = partition.waiting, None
+        for number in range(share + KEY_RUN):
+            if not waiting or (number >= share and (key is None or waiting[0].key != key)):
+                break
+            size += waiting[0].size
+            if taken and size > BATCH_BYTES:
+                return taken
+            key = waiting[0].key
+            taken.append((partition, waiting.popleft()))
+    return taken
 
 
 def _advance(partition: _Partition, records: Sequence[_Record]) -> Advance:

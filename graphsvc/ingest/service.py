@@ -146,7 +146,7 @@ class IngestService:
 
     @property
     def wary(self) -> bool:
-        """Whether writers of other processes have been in the way lately; fewer transactions at a time do better then."""
+        """Whether writers of other processes were in the way lately; fewer transactions at a time do better then."""
         return self._wariness.now
 
     async def ingest(self, proposals: Sequence[Proposal | GraphsvcError], actor: str = UNKNOWN_ACTOR) -> list[Answer]:

@@ -1,7 +1,7 @@
 """The consumer job against a real Kafka: everything applied once, poison apart, whoever comes and goes."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -18,10 +18,11 @@ from graphsvc.graph.schemas import GraphSchemas
 from graphsvc.graph.writer import Fenced
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import Relay
-from graphsvc.ingest.kafka import ConsumerJob
+from graphsvc.ingest.changes import Answer
+from graphsvc.ingest.kafka import LANES, WARY_LANES, ConsumerJob
 from graphsvc.ingest.line import Line
 from graphsvc.ingest.service import Delivery, IngestService
-from graphsvc.ingest.snapshot import decode_proposal
+from graphsvc.ingest.snapshot import Item, decode_proposal
 
 
 def table(number: int) -> str:
@@ -215,6 +216,38 @@ async def test_members_of_a_group_share_the_work(
 
     versions = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.version")
     assert versions == [20] * 50
+
+
+@pytest.mark.parametrize(("wary", "most"), [(True, WARY_LANES), (False, LANES)])
+async def test_fewer_batches_at_a_time_while_others_are_in_the_way(
+    service: IngestService,
+    codec: Codec,
+    outbox: Outbox,
+    kafka: KafkaSettings,
+    topics: Topics,
+    monkeypatch: pytest.MonkeyPatch,
+    wary: bool,
+    most: int,
+) -> None:
+    """Each that is under way may meet one of theirs, and has to be written again then."""
+    running_now: list[int] = [0]
+    apply = service.consume
+
+    async def counted(items: Sequence[Item], delivery: Delivery) -> list[Answer]:
+        running_now.append(running_now[-1] + 1)
+        try:
+            return await apply(items, delivery)
+        finally:
+            running_now.append(running_now[-1] - 1)
+
+    monkeypatch.setattr(service, "consume", counted)
+    monkeypatch.setattr(IngestService, "wary", wary)
+    topics.send([proposal(n, "once") for n in range(600)])
+
+    async with running(ConsumerJob(service, codec, outbox, kafka.model_copy(update={"batch_items": 12}))):
+        await until(consumed(outbox, kafka, 600))
+
+    assert max(running_now) == most
 
 
 async def test_a_store_that_is_away_stops_consumption(
