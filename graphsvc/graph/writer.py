@@ -13,9 +13,8 @@ from graphsvc.graph.queries import query
 from graphsvc.graph.records import chunks
 
 ROWS_PER_QUERY = 10_000
-END_IS_GONE = (
-    "Neo.ClientError.Statement.ArithmeticError"  # code with which `write/create_edges` fails, and nothing else
-)
+# With which `write/create_edges` fails, and nothing else.
+END_IS_GONE = "Neo.ClientError.Statement.ArithmeticError"
 
 
 class Rows(list[Any]):

@@ -18,6 +18,7 @@ from graphsvc.ingest.proposal import Proposal, typed_proposal
 
 SHARED = 1_024  # ends of records that are kept decoded
 SHARED_BYTES = 1_024  # the longest of them
+LONG_BITS = 63
 
 # How the head's fields are typed in all of DataHub's versions; what is not text is looked at by itself.
 _TEXT, _OPTIONAL_TEXT = "string", ["null", "string"]
@@ -135,6 +136,8 @@ def _length(value: bytes, at: int) -> tuple[int, int]:
         at += 1
         byte = value[at]
         shift += 7
+        if shift > LONG_BITS:
+            raise ValueError("a number that never ends")
         rest |= (byte & 0x7F) << shift
     if rest & 1:
         raise ValueError("a length below zero")

@@ -104,6 +104,11 @@ def test_broken_bytes_are_never_read_as_something_else(proposal: dict[str, Any],
     assert found is None or found == by_library(bytes(record))
 
 
+def test_a_number_that_never_ends_takes_no_time() -> None:
+    """Each of its bytes would be added to a longer number; Avro's have ten at most."""
+    assert read(FRAME + b"\x00" + b"\xff" * 4_000_000) is None
+
+
 @pytest.mark.parametrize(
     ("place", "field"),
     [
