@@ -32,7 +32,8 @@ def text_of(name: str) -> str:
 
 def filled(name: str, registry: Registry) -> str:
     """The query with its placeholders filled as the code fills them."""
-    given = {"types": "|".join(registry.lineage_types), "edge_type": "DownstreamOf", "order": "ASC"}
+    given = {"types": "|".join(registry.lineage_types), "edge_type": "DownstreamOf"}
+    given |= dict.fromkeys(("first", "second", "third"), "ASC")
     return query(name, **{key: value for key, value in given.items() if f"__{key.upper()}__" in text_of(name)})
 
 
