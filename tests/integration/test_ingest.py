@@ -584,6 +584,7 @@ async def test_batches_that_share_some_entities_are_written_side_by_side(
 
     monkeypatch.setattr(Turn, "reach", counted)
     monkeypatch.setattr(together, "SHARED", 1)
+    monkeypatch.setattr(together, "MANY", 1)
     started = time.monotonic()
 
     def batch(number: int) -> list[Proposal]:

@@ -25,6 +25,7 @@ COMMIT = b"\x00\x02\xb0\x12\x00\x00"  # the message in Bolt, framed
 
 
 AT_COMMIT = ("commit", 0)
+AT_ITS_ANSWER = ("answer", 0)  # the answer to the commit, which carries a bookmark; those to what was sent with it pass
 
 
 class Cable:
@@ -86,7 +87,10 @@ class Cable:
                         return
                     self.cut = (way, self.cut[1] - 1)
                 if self.cut == AT_COMMIT and way == "in" and COMMIT in data:
-                    self.cut = ("out", 0)
+                    self.cut = AT_ITS_ANSWER
+                if self.cut == AT_ITS_ANSWER and way == "out" and b"bookmark" in data:
+                    self.pull()
+                    return
                 sink.sendall(data)
         except OSError:
             pass
