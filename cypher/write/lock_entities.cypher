@@ -1,7 +1,6 @@
-// Bring entities and the ends of their edges into being, lock them in one order, and read the aspects about to be written.
+// Bring entities and the ends of their edges into being, lock the entities, and read the aspects about to be written.
 //
 // rows     [[index, urn, aspects]], sorted by urn; aspects null asks for all, an empty list marks the end of an edge
-// ends     lock the ends of edges too, so that writers whose batches point at each other do not run into a deadlock
 // returns  one row: states, a list of [index, name, version, value, system, createdAt, deleted], one per aspect found;
 //          known, the indexes of entities which somebody has described; bare, the indexes of those that have only a URN;
 //          nodes, the element id for each row; and now, the server's clock in microseconds when all locks were held. One row, since each costs the driver time
@@ -9,15 +8,17 @@
 // note     REMOVE of a property takes the node's write lock even though no entity has it, so a second writer waits here
 //          and then reads what the first one committed. The database must know the property's name, else REMOVE does
 //          nothing at all: `lockedAt` stands on the :MigrationLock node, which is there before the first write.
-//          An edge locks its end too, but for nodes with more than 50 edges, which have finer locks: taking those of the
-//          others here, in order, leaves no two writers waiting for each other (docs/adr/0004).
+//          MERGE waits for whoever brings the same node into being, until the end of that transaction, which at its commit locks
+//          the ends of its edges. So no node is locked before all of them are there: who waits holds nothing that the other wants
 //          A new node is bare: add_aspects or describe_ends gives it its label and name, or drop_loose takes it away
 //
 // :param rows => [[0, "urn:li:tag:a", ["status"]], [1, "urn:li:tag:b", []]]
-// :param ends => true
 UNWIND $rows AS row
 MERGE (e:Entity {urn: row[1]})
-FOREACH (_ IN CASE WHEN row[2] IS NULL OR size(row[2]) > 0 OR $ends AND COUNT { (e)--() } <= 50 THEN [1] ELSE [] END |
+WITH collect({row: row, node: e}) AS found
+UNWIND found AS pair
+WITH pair.row AS row, pair.node AS e
+FOREACH (_ IN CASE WHEN row[2] IS NULL OR size(row[2]) > 0 THEN [1] ELSE [] END |
   REMOVE e.lockedAt
 )
 WITH collect(CASE WHEN e.name IS NOT NULL AND e.referencedOnly IS NULL THEN {index: row[0], node: e, aspects: row[2]} END) AS described,

@@ -38,6 +38,13 @@ async def send_ahead(tx: AsyncTransaction, queries: Sequence[Query]) -> None:
         connection.discard()
 
 
+async def flush(tx: AsyncTransaction) -> None:
+    """Let the server begin with what was sent ahead, without waiting for it."""
+    connection: Any = getattr(tx, "_connection", None)
+    if _is_known(connection):
+        await connection.send_all()
+
+
 async def run(tx: AsyncTransaction, queries: Sequence[Query]) -> None:
     """Run queries, and wait until all are done."""
     if queries:
@@ -48,5 +55,5 @@ async def run(tx: AsyncTransaction, queries: Sequence[Query]) -> None:
 def _is_known(connection: Any) -> bool:
     """Whether it collects Bolt's messages until it is told to send them."""
     return hasattr(connection, "outbox") and all(
-        callable(getattr(connection, name, None)) for name in ("run", "discard")
+        callable(getattr(connection, name, None)) for name in ("run", "discard", "send_all")
     )

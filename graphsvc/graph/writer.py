@@ -56,23 +56,21 @@ def refused(rows: Sequence[Row]) -> list[Query]:
     return _over(query("write/note_refusals"), rows)
 
 
-async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None], *, ends: bool = True) -> Locked:
+async def lock(tx: AsyncTransaction, locks: Mapping[str, Collection[str] | None]) -> Locked:
     """
-    Bring the entities and the ends of their edges into being, lock them in one order, and read their state.
+    Bring the entities and the ends of their edges into being, lock the entities in one order, and read their state.
 
     Args:
         tx: The caller's open transaction.
         locks: URN -> the aspects whose state is wanted; None for all, nothing for the end of an edge.
-        ends: Lock the ends of edges too. Without it an end is locked when its edge is made: shorter, so that writers
-            which share ends work side by side, but two that point at each other's entities run into a deadlock.
 
     Returns:
-        A state for every URN asked for. No other writer changes the locked entities until the transaction ends, but
-        that edges may be added to an end that has many.
+        A state for every URN asked for. No other writer changes the locked entities until the transaction ends; Neo4j
+        locks the ends of edges at the commit.
     """
     order = sorted(locks)
     rows = Rows([index, urn, None if (names := locks[urn]) is None else list(names)] for index, urn in enumerate(order))
-    result = await tx.run(query("write/lock_entities"), rows=rows, ends=ends)
+    result = await tx.run(query("write/lock_entities"), rows=rows)
     record = await result.single(strict=True)
     known = set(record["known"])
     states = {urn: EntityState(index in known) for index, urn in enumerate(order)}

@@ -26,14 +26,13 @@ class Turn:
         self.late: frozenset[str] = frozenset()
         self.awaited: frozenset[str] = frozenset()
         self._met = [other for other in earlier if self._meets(other)]
-        self._locked, self._sealed, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._locked, self._over = asyncio.Event(), asyncio.Event()
 
     def _meets(self, other: "Turn") -> bool:
         """
         Whether one of them writes what the other touches, or both may bring the same node into being.
 
-        Not whether both point at the same one that is there: edges are made in one order, so those wait without a
-        deadlock, and only from their edges to the commit.
+        Not whether both point at the same one that is there: Neo4j locks that at the commit.
         """
         return not (
             self.written.isdisjoint(other.touched)
@@ -66,15 +65,6 @@ class Turn:
         """Let later batches begin that meet this one."""
         self._locked.set()
 
-    def seal(self) -> None:
-        """Let later batches have the locks of this one: nothing but the commit is left to do."""
-        self._sealed.set()
-
-    async def reach(self) -> None:
-        """Wait until the earlier batches that this one meets want no more locks, or are over."""
-        for other in self._met:
-            await other._sealed.wait()  # noqa: SLF001
-
     async def lead(self) -> None:
         """Wait for the earlier batches that this one meets to be over."""
         for other in self._met:
@@ -84,7 +74,6 @@ class Turn:
     def end(self) -> None:
         """Let those go that wait for the end."""
         self._locked.set()
-        self._sealed.set()
         self._over.set()
         self._met.clear()
 

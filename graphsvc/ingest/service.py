@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
@@ -29,7 +28,7 @@ from graphsvc.ingest.together import Together
 from graphsvc.ingest.validate import Change, Validator
 
 CHECKED = 50  # proposals that are checked in one go: 2 ms, which a transaction may have to wait for its next step
-PATIENCE_S = 1.0  # for an earlier batch that has to end, while locks are held that it might want after all
+PATIENCE_S = 1.0  # for an earlier batch that has to get on, while locks are held that it might want after all
 PLANNED = 250  # proposals that are planned in one go: some 4 ms
 UNKNOWN_ACTOR = "urn:li:corpuser:unknown"
 # Two writers at one end node that others refer to: one removes it, the other makes an edge to it.
@@ -43,9 +42,7 @@ NODE_RACES = frozenset(
 # Neo4j ended a transaction, the second while it waited for another's lock; how the codes begin.
 ENDED = (TIMED_OUT, "Neo.ClientError.Transaction.LockClientStopped")
 DEADLOCK = "Neo.TransientError.Transaction.DeadlockDetected"
-# So many deadlocks in so many seconds show that writers point at each other's entities; for how long they then take
-# care (docs/adr/0004).
-DEADLOCKS, DEADLOCKS_S, WARY_S = 4, 10.0, 60.0
+WARY_S = 60.0  # after a deadlock, which shows that other processes write what this one does (docs/adr/0004)
 
 T = TypeVar("T")
 Places = tuple[int, int]  # of a change: of the first change to its entity (see `starts`), and its own
@@ -81,11 +78,10 @@ class Early(StoreUnavailable):
 
 
 class Wariness:
-    """Whether writers run into each other's locks, so that they had better take the ends' locks first."""
+    """Whether writers ran into each other's locks lately, so that they had better take all of theirs at once."""
 
     def __init__(self) -> None:
         """Start without worries."""
-        self._seen: deque[float] = deque(maxlen=DEADLOCKS)
         self._until = 0.0
 
     @property
@@ -100,10 +96,7 @@ class Wariness:
             yield
         except (Neo4jError, Blocked) as exc:
             if isinstance(exc, Blocked) or exc.code == DEADLOCK:
-                now = time.monotonic()
-                self._seen.append(now)
-                if len(self._seen) == DEADLOCKS and now - self._seen[0] < DEADLOCKS_S:
-                    self._until = now + WARY_S
+                self._until = time.monotonic() + WARY_S
             raise
 
 
@@ -246,7 +239,9 @@ class IngestService:
         part = one and not self._wariness.now
         async with self._apart.turn(changes, part=part) as turn:
             if not part:
-                await _reach(turn, delivery)
+                await turn.lead()
+                if delivery is not None:
+                    await delivery.line.reach()
             return await self._retried(changes, actor, delivery, order, turn)
 
     async def _retried(
@@ -291,18 +286,20 @@ class IngestService:
             clock: int | None = None  # of the first step, which locks all entities of the batch
             places = list(zip(starts(changes), range(len(changes)), strict=True))
             for step in order:
-                # The first step names all ends of all steps, so that everybody takes their locks in one order.
+                # The first step names all ends of all steps, so that everybody brings them into being in one order.
                 ends_of = changes if clock is None else [changes[i] for i in step]
                 part = {places[i]: changes[i] for i in step}
-                clock, applied, records = await self._step(tx, part, ends_of, clock, actor, turn, delivery)
+                clock, applied, records = await self._step(tx, part, ends_of, clock, actor, turn)
                 answers.update(applied)
                 recorded.extend(records)
             await pipeline.send_ahead(tx, writer.recorded(recorded, "changes"))
             if delivery is not None:
                 await pipeline.send_ahead(tx, writer.recorded(delivery.letters(_ordered(answers)), "letters"))
                 await pipeline.send_ahead(tx, writer.refused(delivery.refusals(_ordered(answers))))
+                if not delivery.line.first:
+                    await pipeline.flush(tx)
+                    await _patiently(delivery.line.reach())
                 await _advanced(tx, delivery)
-                turn.seal()
                 delivery.line.seal()
             await tx.commit()
             self._written.add((await session.last_bookmarks()).raw_values)
@@ -316,7 +313,6 @@ class IngestService:
         clock: int | None,
         actor: str,
         turn: Turn,
-        delivery: Delivery | None,
     ) -> tuple[int, dict[int, Answer], list[Row]]:
         """
         Read, decide and write one step; between the read and the write all is pure.
@@ -324,11 +320,10 @@ class IngestService:
         Args:
             tx: The batch's transaction.
             changes: The step's changes by their places.
-            ends_of: Changes whose edges' ends are to be locked.
+            ends_of: Changes whose edges' ends are to be there.
             clock: Of the first step, in microseconds; None in the first step.
             actor: Who writes.
             turn: Says which of the entities have to wait for other batches; they are then written last.
-            delivery: Says whether all edges have to wait for another batch.
 
         Returns:
             The clock of the first step, answers by place in the batch, and what the change log has to say.
@@ -339,7 +334,7 @@ class IngestService:
         if turn.awaited:
             locks = {urn: names for urn, names in locks.items() if names or urn not in turn.awaited}
         # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
-        locked = await writer.lock(tx, locks, ends=self._wariness.now)
+        locked = await writer.lock(tx, locks)
         turn.has_locks()
         clock = clock or locked.now
         stamp = Stamp(actor, clock // 1_000)
@@ -348,31 +343,16 @@ class IngestService:
         )
         answers = await self._planned(tx, planner, early)
         nodes = locked.nodes
-        if late or (delivery is not None and not delivery.line.first):
-            await pipeline.run(tx, writer.applied(planner.own(), nodes))
-            await self._reached(turn, delivery)
         if late:
-            more = await writer.lock(tx, wanted(late.values(), late.values(), self._registry), ends=self._wariness.now)
+            await pipeline.run(tx, writer.applied(planner.own(), nodes))
+            await _patiently(turn.lead())
+            more = await writer.lock(tx, wanted(late.values(), late.values(), self._registry))
             planner.know(more)
             answers |= await self._planned(tx, planner, late)
             nodes = {**nodes, **more.nodes}
         operations = planner.finish()
         await pipeline.send_ahead(tx, writer.applied(operations, nodes))
         return clock, answers, operations.recorded
-
-    @staticmethod
-    async def _reached(turn: Turn, delivery: Delivery | None) -> None:
-        """
-        Wait for other batches while the transaction holds locks.
-
-        Raises:
-            Blocked: It takes so long that one of them may want such a lock after all.
-        """
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await _reach(turn, delivery)
-        except TimeoutError as exc:
-            raise Blocked("an earlier batch takes long; this one begins again when that is over") from exc
 
     async def _planned(
         self, tx: AsyncTransaction, planner: Planner, changes: Mapping[Places, Change]
@@ -398,11 +378,18 @@ class IngestService:
         return answers
 
 
-async def _reach(turn: Turn, delivery: Delivery | None) -> None:
-    """Wait until the batches that go before this one's edges want no more locks."""
-    await turn.reach()
-    if delivery is not None:
-        await delivery.line.reach()
+async def _patiently(others: Awaitable[None]) -> None:
+    """
+    Wait for other batches while the transaction holds locks.
+
+    Raises:
+        Blocked: It takes so long that one of them may want such a lock after all.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await others
+    except TimeoutError as exc:
+        raise Blocked("an earlier batch takes long; this one begins again when that is over") from exc
 
 
 async def _advanced(tx: AsyncTransaction, delivery: Delivery) -> None:

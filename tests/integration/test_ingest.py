@@ -20,8 +20,9 @@ from graphsvc.errors import (
     TooLarge,
     UnknownEntityType,
 )
-from graphsvc.graph import writer
+from graphsvc.graph import pipeline, writer
 from graphsvc.graph.migrate import migrate, migrations
+from graphsvc.graph.operations import NewEdge, Operations
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest import together
 from graphsvc.ingest.apart import Turn
@@ -576,13 +577,13 @@ async def test_batches_that_share_some_entities_are_written_side_by_side(
     """As requests that a client cuts in the middle of an entity: the shared ones are written last, and all is there."""
     neo = Graph(graph, database, calm)
     waited: list[int] = []
-    reach = Turn.reach
+    lead = Turn.lead
 
     async def counted(turn: Turn) -> None:
         waited.append(len(turn.late))
-        await reach(turn)
+        await lead(turn)
 
-    monkeypatch.setattr(Turn, "reach", counted)
+    monkeypatch.setattr(Turn, "lead", counted)
     monkeypatch.setattr(together, "SHARED", 1)
     monkeypatch.setattr(together, "MANY", 1)
     started = time.monotonic()
@@ -634,6 +635,32 @@ async def test_a_batch_gives_its_locks_back_while_another_takes_long(
     await asyncio.wait_for(writing, 20)
 
     assert await neo.history(T, "status") == await neo.history(other, "status") == [(1, {"removed": False})]
+
+
+async def test_a_writer_that_waits_for_a_new_node_holds_no_lock_on_another(
+    graph: AsyncDriver, database: str, neo: Graph
+) -> None:
+    """Whoever brings that node into being may point at the other one, which Neo4j locks at the commit."""
+    old, new = table("a_old"), table("b_new")
+    await neo.ingest_all(status(old))
+    edges = Operations(1, T, created={"DownstreamOf": [NewEdge(new, old, "upstreamLineage", new)]})
+    async with (
+        asyncio.timeout(20),
+        graph.session(database=database) as ours,
+        graph.session(database=database) as theirs,
+        await ours.begin_transaction() as tx,
+        await theirs.begin_transaction() as other,
+    ):
+        locked = await writer.lock(tx, {new: {"upstreamLineage"}, old: set()})
+        waiting = asyncio.create_task(writer.lock(other, {old: {"status"}, new: {"status"}}))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        await pipeline.run(tx, writer.applied(edges, locked.nodes))
+        await tx.commit()
+        await waiting
+        await other.commit()
+
+    assert await neo.targets(new, "DownstreamOf") == [old]
 
 
 async def test_lineage_both_ways_at_once_ends_well(neo: Graph) -> None:

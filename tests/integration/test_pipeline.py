@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from neo4j import AsyncDriver, AsyncSession
+from neo4j import AsyncDriver, AsyncSession, AsyncTransaction
 from neo4j.exceptions import ClientError
 
 from graphsvc.graph import pipeline, writer
@@ -31,24 +31,46 @@ def _connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("graphsvc.graph.pipeline._is_known", lambda connection: False)
 
 
+def counted(tx: AsyncTransaction, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages have no answer yet whenever the transaction's connection sends."""
+    sent: list[int] = []
+    connection = tx._connection
+    send_all = connection.send_all
+
+    async def count() -> None:
+        sent.append(len(connection.responses))
+        await send_all()
+
+    monkeypatch.setattr(connection, "send_all", count)
+    return sent
+
+
 async def test_a_transaction_takes_two_exchanges(session: AsyncSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """One for what is read, with its beginning, and one for all that is written, with its end."""
-    sent: list[int] = []
     async with await pipeline.begin(session, 10) as tx:
-        connection = tx._connection
-        send_all = connection.send_all
-
-        async def counted() -> None:
-            sent.append(len(connection.responses))
-            await send_all()
-
-        monkeypatch.setattr(connection, "send_all", counted)
+        sent = counted(tx, monkeypatch)
         await writer.lock(tx, {B: {"status"}})
         await pipeline.send_ahead(tx, [CREATE, ("MATCH (e {urn: $urn}) SET e.name = 'a'", {"urn": A})])
         await tx.commit()
 
     assert sent == [3, 5]  # BEGIN, RUN, PULL; twice RUN and DISCARD, COMMIT
     assert await urns(session) == [A, B]
+
+
+async def test_the_server_may_begin_while_we_wait_for_something_else(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers come with what follows."""
+    async with await pipeline.begin(session, 10) as tx:
+        sent = counted(tx, monkeypatch)
+        await pipeline.send_ahead(tx, [CREATE])
+        assert sent == []
+        await pipeline.flush(tx)
+        assert sent == [3]  # BEGIN, RUN, DISCARD
+        await tx.commit()
+
+    assert sent == [3, 4]
+    assert await urns(session) == [A]
 
 
 @pytest.mark.usefixtures("_connection")
