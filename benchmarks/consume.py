@@ -7,7 +7,8 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from graphsvc.ingest.kafka import ensure_topics
 WARM_UP = 6_000  # datasets, with each number of consumers
 JAVA_WARM_UP = 60_000  # datasets before all else, of the ceiling and of one consumer: see `ingest.WARM_UP`
 POLL_S = 0.1  # between two looks at how far the group is, which cost those who work a hundredth
+QUEUED = 50_000  # records that the producer holds at most; its own limit is 100,000
 PROBES = 200
 PROBE_GAP_S = 0.02
 APPLIED_S = 600.0
@@ -102,23 +104,31 @@ class Site:
         Returns:
             Seconds from when they go on until the group has applied all records.
         """
-        for consumer in consumers:
-            consumer.send_signal(signal.SIGSTOP)
-        for number, (key, value) in enumerate(records):
-            self.producer.produce(self.kafka.proposal_topic, value, key)
-            if number % 500 == 0:
-                self.producer.poll(0)
-        self._sent += len(records)
-        self.producer.flush()
-        start = time.perf_counter()
-        for consumer in consumers:
-            consumer.send_signal(signal.SIGCONT)
+        with _halted(consumers):
+            for number, (key, value) in enumerate(records):
+                self.producer.produce(self.kafka.proposal_topic, value, key)
+                if number % QUEUED == 0:
+                    self.producer.flush()
+            self._sent += len(records)
+            self.producer.flush()
+            start = time.perf_counter()
         places = [(self.kafka.proposal_topic, number) for number in range(self.kafka.partitions)]
         while sum(offset for offset, _ in (await self.outbox.offsets(self.kafka.group, places)).values()) < self._sent:
             if time.perf_counter() - start > APPLIED_S:
                 raise SystemExit("the consumers did not apply all records")
             await asyncio.sleep(POLL_S)
         return time.perf_counter() - start
+
+
+@contextmanager
+def _halted(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
 
 
 async def _warm_up(site: Site, processes: Sequence[subprocess.Popen[bytes]], count: int) -> None:
