@@ -35,7 +35,7 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
   AND ($types IS NULL OR any(type IN $types WHERE node.urn STARTS WITH type))
   AND (size($groups) = 0 OR any(group IN $groups WHERE all(c IN group WHERE c.negated <> coalesce(any(x IN
     CASE c.field WHEN "_entityType" THEN labels(node) WHEN "removed" THEN [coalesce(node.removed, false)]
-      ELSE CASE WHEN node[c.field] IS :: LIST<ANY> THEN node[c.field] ELSE [node[c.field]] END END
+      ELSE node[c.field] + [] END
     WHERE x IS NOT NULL AND CASE c.op
       WHEN "EQUAL" THEN x IN c.values
       WHEN "EXISTS" THEN true

@@ -32,7 +32,7 @@ CALL (request) {
   WITH request, node
   WHERE node.referencedOnly IS NULL AND (node.removed IS NULL OR node.removed = false)
     AND (request.field IS NULL OR request.value IN
-      CASE WHEN node[request.field] IS :: LIST<ANY> THEN node[request.field] ELSE [node[request.field]] END)
+      node[request.field] + [])
   WITH node LIMIT $most
   WITH node ORDER BY node.urn
   WITH collect(node) AS nodes
@@ -42,7 +42,7 @@ CALL (request) {
       WHEN "removed" THEN coalesce(node.removed, false) ELSE node[field] END] AS values, count(*) AS count
     UNWIND range(0, size($facets) - 1) AS at
     WITH at, count, values[at] AS values
-    UNWIND CASE WHEN values IS :: LIST<ANY> THEN values ELSE [values] END AS value
+    UNWIND values + [] AS value
     WITH at, value, count WHERE $facets[at] <> "_entityType" OR value <> "Entity"
     WITH at, value, sum(count) AS count WHERE value IS NOT NULL
     ORDER BY at, count DESC, value

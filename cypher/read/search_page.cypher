@@ -6,16 +6,18 @@
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
 // most     entities that are looked at; those behind them are not counted
-// names    [ways to write the text as a name, in lower case]: who is called so comes first
+// names    [ways to write the text as a name, in lower case]: who is called so comes first. None: nothing is ranked, and the
+//          order is that of the URNs
 // words    [" " + what words of a name begin with]: then who has more of them in the name, and less else, counts for more
 // letters  of the words together
 // start    entities to leave out
 // count    entities at most
 // fields   [property] to bring along, where it is there
-// facets   [property] whose values are counted; _entityType stands for the label
+// facets   [property] whose values are counted, of those that stand below; _entityType stands for the label
+// others   [property] whose values are counted, of all the others, which takes a third longer
 // limit    values of a facet at most
-// returns  one row: rows, [[urn, name, score, null, [[field, value]]]]; total; facets, [[field, value, count]], by field,
-//          the most frequent first, then by value
+// returns  one row: rows, [[urn, name, score, null, [[field, value]]]]; total; facets, [[field, value, count]], those of a
+//          field together, the most frequent first, then by value
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique)
 // note     The index gives the best first, so that a limit cuts the worst. All are sorted, then collected. Sorting an UNWIND of the list would keep the list with each row of the page,
 //          which runs out of memory
@@ -33,6 +35,7 @@
 // :param count => 10
 // :param fields => ["description"]
 // :param facets => ["platform"]
+// :param others => ["env"]
 // :param limit => 20
 CALL () {
   UNWIND $texts AS text
@@ -49,7 +52,7 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
   AND ($types IS NULL OR any(type IN $types WHERE node.urn STARTS WITH type))
   AND (size($groups) = 0 OR any(group IN $groups WHERE all(c IN group WHERE c.negated <> coalesce(any(x IN
     CASE c.field WHEN "_entityType" THEN labels(node) WHEN "removed" THEN [coalesce(node.removed, false)]
-      ELSE CASE WHEN node[c.field] IS :: LIST<ANY> THEN node[c.field] ELSE [node[c.field]] END END
+      ELSE node[c.field] + [] END
     WHERE x IS NOT NULL AND CASE c.op
       WHEN "EQUAL" THEN x IN c.values
       WHEN "EXISTS" THEN true
@@ -63,27 +66,85 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
 WITH node, score LIMIT $most
-WITH node, score, coalesce(toLower(node.name) IN $names, false) OR coalesce(toLower(node.id) IN $names, false) AS called,
-  [word IN $words WHERE (" " + node.nameWords) CONTAINS word] AS found, coalesce(size(node.name), 0) AS length
-WITH node, called, score * (1 + 2.0 * size(found) / size($words)
-  + CASE WHEN size(found) = 0 THEN 0 WHEN length <= $letters THEN 1 ELSE 1.0 * $letters / length END
-  + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) AS score
+WITH node, score, CASE size($names) WHEN 0 THEN false
+    ELSE coalesce(toLower(node.name) IN $names, false) OR coalesce(toLower(node.id) IN $names, false) END AS called,
+  CASE size($names) WHEN 0 THEN [] ELSE [word IN $words WHERE (" " + node.nameWords) CONTAINS word] END AS found
+WITH node, called, CASE size($names) WHEN 0 THEN 0.0 ELSE score * (1 + 2.0 * size(found) / size($words)
+  + CASE WHEN size(found) = 0 THEN 0 WHEN coalesce(size(node.name), 0) <= $letters THEN 1 ELSE 1.0 * $letters / size(node.name) END
+  + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) END AS score
 ORDER BY called DESC, score DESC, node.urn
 WITH collect(node) AS nodes, collect(score)[$start..][..$count] AS scores
 CALL (nodes) {
-  UNWIND CASE $facets WHEN [] THEN [] ELSE nodes END AS node
-  WITH [field IN $facets | CASE field WHEN "_entityType" THEN labels(node)
-    WHEN "removed" THEN coalesce(node.removed, false) ELSE node[field] END] AS values, count(*) AS count
-  UNWIND range(0, size($facets) - 1) AS at
-  WITH at, count, values[at] AS values
-  UNWIND CASE WHEN values IS :: LIST<ANY> THEN values ELSE [values] END AS value
-  WITH at, value, count WHERE $facets[at] <> "_entityType" OR value <> "Entity"
-  WITH at, value, sum(count) AS count WHERE value IS NOT NULL
-  ORDER BY at, count DESC, value
-  WITH at, collect([$facets[at], value, count])[..$limit] AS counts
-  UNWIND counts AS row
-  RETURN collect(row) AS facets
+  UNWIND CASE WHEN "_entityType" IN $facets THEN nodes ELSE [] END AS node
+  WITH [label IN labels(node) WHERE label <> "Entity"] AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["_entityType", value, count]) AS of_entityType
 }
-WITH nodes, scores, facets, nodes[$start..][..$count] AS page
+CALL (nodes) {
+  UNWIND CASE WHEN "removed" IN $facets THEN nodes ELSE [] END AS node
+  WITH coalesce(node.removed, false) AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["removed", value, count]) AS of_removed
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "platform" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.platform AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["platform", value, count]) AS of_platform
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "origin" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.origin AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["origin", value, count]) AS of_origin
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "typeNames" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.typeNames AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["typeNames", value, count]) AS of_typeNames
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "tags" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.tags AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["tags", value, count]) AS of_tags
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "glossaryTerms" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.glossaryTerms AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["glossaryTerms", value, count]) AS of_glossaryTerms
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "domains" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.domains AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["domains", value, count]) AS of_domains
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "owners" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.owners AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["owners", value, count]) AS of_owners
+}
+CALL (nodes) {
+  UNWIND CASE WHEN "container" IN $facets THEN nodes ELSE [] END AS node
+  WITH node.container AS values, count(*) AS count UNWIND values + [] AS value
+  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
+  RETURN collect(["container", value, count]) AS of_container
+}
+CALL (nodes) {
+  UNWIND CASE $others WHEN [] THEN [] ELSE nodes END AS node
+  WITH [field IN $others | node[field]] AS values, count(*) AS count
+  UNWIND range(0, size($others) - 1) AS at
+  WITH at, count, values[at] AS values UNWIND values + [] AS value
+  WITH at, value, sum(count) AS count ORDER BY at, count DESC, value
+  WITH at, collect([$others[at], value, count])[..$limit] AS counts
+  UNWIND counts AS row
+  RETURN collect(row) AS of_others
+}
+WITH nodes, scores, of_entityType + of_removed + of_platform + of_origin + of_typeNames + of_tags
+  + of_glossaryTerms + of_domains + of_owners + of_container + of_others AS facets, nodes[$start..][..$count] AS page
 RETURN {total: size(nodes), facets: facets, rows: [at IN range(0, size(page) - 1) |
   [page[at].urn, page[at].name, scores[at], null, [f IN $fields WHERE page[at][f] IS NOT NULL | [f, page[at][f]]]]]} AS found

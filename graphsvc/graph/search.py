@@ -455,13 +455,14 @@ class Search:
         found = await self._ask(
             query("read/search_page"),
             **source,
-            names=_names(text),
+            names=_names(text) if text else [],
             words=[f" {word}" for word in words] or [" "],
             letters=sum(map(len, words)),
             start=asked.start,
             count=asked.count,
             fields=self._shown if asked.shown else [],
-            facets=asked.facets,
+            facets=[name for name in asked.facets if name in FACETS],
+            others=[name for name in asked.facets if name not in FACETS],
             limit=asked.limit,
             most=self._most + 1,
         )
