@@ -40,7 +40,7 @@ COMMIT_S = 1.0
 LAG_S = 5.0
 QUEUED_RECORDS = 10_000  # past it, or past the bytes, nothing is fetched
 QUEUED_BYTES = 64 * 1024 * 1024
-HOLD_S = 0.01
+HOLD_S = 0.05  # between two looks whether there is room again; each takes the interpreter from the event loop
 # After so long the partitions are paused, until half of what waits is applied, and the group is listened to again. Not
 # before, since librdkafka then throws away what it has fetched ahead, and waits for the broker when it goes on.
 PAUSE_AFTER_S = 5.0
@@ -208,8 +208,9 @@ class ConsumerJob:
                 now = time.monotonic()
                 if by_place := _by_place(valve.fetch(now, full=self._waits(1), drained=not self._waits(2))):
                     loop.call_soon_threadsafe(self._accept, by_place)
-                for place, start in _wait(loop, self._found_again()).items():
-                    consumer.seek(_from(place, start))
+                if any(partition.stray for partition in list(self._partitions.values())):
+                    for place, start in _wait(loop, self._found_again()).items():
+                        consumer.seek(_from(place, start))
                 if now >= commit_at:
                     self._commit(consumer, list(self._partitions.values()), committed)
                     commit_at = now + COMMIT_S
