@@ -208,9 +208,7 @@ class ConsumerJob:
                 now = time.monotonic()
                 if by_place := _by_place(valve.fetch(now, full=self._waits(1), drained=not self._waits(2))):
                     loop.call_soon_threadsafe(self._accept, by_place)
-                if any(partition.stray for partition in list(self._partitions.values())):
-                    for place, start in _wait(loop, self._found_again()).items():
-                        consumer.seek(_from(place, start))
+                self._seek_strays(consumer, loop)
                 if now >= commit_at:
                     self._commit(consumer, list(self._partitions.values()), committed)
                     commit_at = now + COMMIT_S
@@ -221,6 +219,12 @@ class ConsumerJob:
             loop.call_soon_threadsafe(self._stop)
             leave(list(self._partitions))
             consumer.close()
+
+    def _seek_strays(self, consumer: Consumer, loop: asyncio.AbstractEventLoop) -> None:
+        """Read partitions anew where another has moved the group on; mostly there are none."""
+        if any(partition.stray for partition in list(self._partitions.values())):
+            for place, start in _wait(loop, self._found_again()).items():
+                consumer.seek(_from(place, start))
 
     def _waits(self, part: int) -> bool:
         """Whether more waits than this part of what may wait."""
