@@ -1,4 +1,4 @@
-// The steps that lead on from a browse path, among the entities that match a text and filters.
+// The steps that lead on from a browse path, and who stands there, among the entities that match a text and filters.
 //
 // texts    [a Lucene query], or none: then prefixes are used
 // prefixes [what URNs start with]
@@ -6,10 +6,11 @@
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
 // path     [step], the outermost first; a container is its URN
-// start    steps to leave out, in the order of the answer
-// count    steps at most
-// returns  one row: found, [steps in all, entities at the path or below, [[step, entities, whether steps lead on]]],
-//          the most frequent first, then by step
+// older    go by browsePaths where an entity has some, and bring those at the path
+// start    steps, and behind them entities at the path, to leave out, in the order of the answer
+// count    steps and entities at most
+// returns  one row: found, [steps in all, entities at the path or below, [[step, entities, whether steps lead on]], entities
+//          at the path, [[urn, name]]], the most frequent steps first, then by step; entities by URN
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique); then the containers of each entity
 //
 // :param texts => ["nameWords:orders"]
@@ -18,6 +19,7 @@
 // :param types => ["urn:li:dataset:"]
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
 // :param path => ["urn:li:container:a"]
+// :param older => false
 // :param start => 0
 // :param count => 10
 CALL () {
@@ -49,16 +51,25 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
 CALL (node) {
-  WITH node WHERE node.browsePathV2 IS NOT NULL
-  RETURN node.browsePathV2 AS steps
- UNION ALL
-  WITH node WHERE node.browsePathV2 IS NULL
-  MATCH way = (node)-[:IsPartOf*1..20 {aspect: "container"}]->(top:Entity)
-  WHERE NOT EXISTS { (top)-[:IsPartOf {aspect: "container"}]->() }
-  RETURN [above IN reverse(tail(nodes(way))) | above.urn] AS steps LIMIT 1
+  WITH node, $older AND node.browsePaths IS NOT NULL AS older
+  CALL (node, older) {
+    WITH node, older WHERE older
+    UNWIND node.browsePaths AS path
+    RETURN [step IN split(path, "/") WHERE step <> ""] AS steps
+   UNION ALL
+    WITH node, older WHERE NOT older AND node.browsePathV2 IS NOT NULL
+    RETURN node.browsePathV2 AS steps
+   UNION ALL
+    WITH node, older WHERE NOT older AND node.browsePathV2 IS NULL
+    MATCH way = (node)-[:IsPartOf*1..20 {aspect: "container"}]->(top:Entity)
+    WHERE NOT EXISTS { (top)-[:IsPartOf {aspect: "container"}]->() }
+    RETURN [above IN reverse(tail(nodes(way))) | above.urn] AS steps LIMIT 1
+  }
+  RETURN DISTINCT steps
 }
-WITH steps WHERE steps[..size($path)] = $path
-WITH count(*) AS entities, collect(steps) AS ways
+WITH node, steps WHERE steps[..size($path)] = $path
+WITH count(DISTINCT node) AS entities, collect(steps) AS ways,
+  collect(CASE WHEN $older AND size(steps) = size($path) THEN node END) AS here
 CALL (ways) {
   UNWIND ways AS steps
   WITH steps WHERE size(steps) > size($path)
@@ -66,4 +77,10 @@ CALL (ways) {
   ORDER BY number DESC, step
   RETURN collect([step, number, leadsOn]) AS found
 }
-RETURN [size(found), entities, found[$start..][..$count]] AS found
+CALL (here) {
+  UNWIND here AS node
+  WITH node ORDER BY node.urn
+  RETURN collect(node) AS there
+}
+WITH found, entities, there, found[$start..][..$count] AS steps, CASE WHEN $start > size(found) THEN $start - size(found) ELSE 0 END AS skipped
+RETURN [size(found), entities, steps, size(there), [node IN there[skipped..][..$count - size(steps)] | [node.urn, node.name]]] AS found

@@ -192,6 +192,25 @@ class Group(NamedTuple):
     leads_on: bool
 
 
+class Level(NamedTuple):
+    """
+    What stands at a browse path.
+
+    Attributes:
+        groups: A page of the steps that lead on, the most frequent first, then by name.
+        of_groups: How many there are.
+        hits: Entities at the path itself, by URN, on the page behind the last group.
+        of_hits: How many there are.
+        below: Entities at the path or below.
+    """
+
+    groups: list[Group]
+    of_groups: int
+    hits: list[Hit]
+    of_hits: int
+    below: int
+
+
 class Cursor(NamedTuple):
     """Where a scroll stands: the last URN, and the values it was sorted by."""
 
@@ -514,21 +533,29 @@ class Search:
             found[names[name]].append(Count(str(text), number))
         return found
 
-    async def groups(
-        self, wanted: SearchQuery, path: Sequence[str], start: int, count: int
-    ) -> tuple[int, int, list[Group]]:
+    async def level(
+        self, wanted: SearchQuery, path: Sequence[str], start: int, count: int, *, older: bool = False
+    ) -> Level:
         """
         Browse: entities that match, in groups by the step that follows a path in their own.
 
         An entity's path is its `browsePathV2`, else the containers that it stands in; one without both is in no group.
 
-        Returns:
-            How many groups there are, how many entities stand at the path or below, and a page of the groups, the most
-            frequent first, then by name.
+        Args:
+            wanted: What to search for.
+            path: The steps so far.
+            start: Groups, and entities at the path behind them, to leave out.
+            count: Of both at most.
+            older: Go by an entity's `browsePaths` where it has some, and bring those that stand at the path.
         """
         source = self._source(wanted, self._read(wanted).lucene)
-        found = await self._ask(query("read/search_groups"), **source, path=list(path), start=start, count=count)
-        return found[0], found[1], list(map(Group._make, found[2]))
+        found = await self._ask(
+            query("read/search_groups"), **source, path=list(path), older=older, start=start, count=count
+        )
+        groups, below, page, here, hits = found
+        return Level(
+            [Group._make(row) for row in page], groups, [Hit(urn, name or urn, 0.0) for urn, name in hits], here, below
+        )
 
     async def _sorted(  # noqa: PLR0913, PLR0917
         self,

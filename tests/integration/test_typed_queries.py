@@ -185,6 +185,20 @@ async def test_whoever_asks_may_do_everything(ask: Ask) -> None:
     assert [set(entity["privileges"].values()) for entity in found] == [{True}] * len(kinds)
 
 
+async def test_whoever_asks_may_manage_what_there_is(ask: Ask) -> None:
+    """Metadata they may write; tokens, secrets and runs there are none."""
+    text = "{ me { corpUser { urn } platformPrivileges { manageTags manageGlossaries manageTokens manageIngestion } } }"
+
+    me = (await ask(text))["me"]
+
+    assert me["platformPrivileges"] == {
+        "manageTags": True,
+        "manageGlossaries": True,
+        "manageTokens": False,
+        "manageIngestion": False,
+    }
+
+
 @pytest.mark.usefixtures("everything")
 async def test_connections_come_from_the_model(ask: Ask) -> None:
     """One per relationship that the type may declare, with a total and pages."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from graphsvc.api.graphql.entity import referred
+from graphsvc.api.graphql.privileges import PlatformPrivileges
 from graphsvc.api.graphql.views import described
 
 if TYPE_CHECKING:
@@ -67,11 +68,12 @@ class AuthenticatedUser:
     """Who asks. graphsvc knows no users, only a token: everyone is the actor that writes without an actor get."""
 
     corp_user: Annotated["CorpUser", strawberry.lazy("graphsvc.api.graphql.types")]
+    platform_privileges: PlatformPrivileges | None
 
 
 def me() -> AuthenticatedUser:
     """The same for everyone."""
-    return AuthenticatedUser(corp_user=referred("urn:li:corpuser:unknown"))
+    return AuthenticatedUser(corp_user=referred("urn:li:corpuser:unknown"), platform_privileges=PlatformPrivileges())
 
 
 def app_config() -> AppConfig:

@@ -1,4 +1,4 @@
-"""What DataHub's web documents ask of whoever looks at an entity: what they may do with it."""
+"""What DataHub's web documents ask of whoever looks: what they may do, with an entity and at all."""
 
 import strawberry
 
@@ -37,6 +37,43 @@ class EntityPrivileges:
     can_view_dataset_operations: bool | None = True
     can_view_dataset_profile: bool | None = True
     can_view_dataset_usage: bool | None = True
+
+
+@described
+class PlatformPrivileges:
+    """
+    What whoever asks may do at all: everything with metadata, which they may write, and nothing that there is not.
+
+    graphsvc runs no ingestion and no tests, keeps no secrets, analytics or announcements, and gives out no tokens.
+    """
+
+    create_business_attributes: bool = True
+    create_domains: bool = True
+    create_tags: bool = True
+    manage_applications: bool = True
+    manage_business_attributes: bool = True
+    manage_documents: bool = True
+    manage_domains: bool = True
+    manage_global_views: bool = True
+    manage_glossaries: bool = True
+    manage_identities: bool = True
+    manage_ownership_types: bool = True
+    manage_policies: bool = True
+    manage_structured_properties: bool = True
+    manage_tags: bool = True
+    view_structured_properties_page: bool = True
+
+    generate_personal_access_tokens: bool = False
+    manage_features: bool = False
+    manage_global_announcements: bool = False
+    manage_ingestion: bool = False
+    manage_secrets: bool = False
+    manage_service_accounts: bool = False
+    manage_tests: bool = False
+    manage_tokens: bool = False
+    manage_user_credentials: bool = False
+    view_analytics: bool = False
+    view_tests: bool = False
 
 
 @strawberry.type

@@ -22,7 +22,7 @@ import graphsvc.api.graphql.types  # noqa: F401  registers the entity types
 from graphsvc.api.graphql.across_lineage import scroll_across_lineage, search_across_lineage
 from graphsvc.api.graphql.analysis import impact_analysis, paths_between
 from graphsvc.api.graphql.app_info import app_config, me
-from graphsvc.api.graphql.browse import browse_paths, browse_v2
+from graphsvc.api.graphql.browse import browse, browse_paths, browse_v2
 from graphsvc.api.graphql.context import AsOf, Info, TimedInfo, context_of
 from graphsvc.api.graphql.entity import Entity, GenericEntity, class_of, entity_of, register_own, type_of
 from graphsvc.api.graphql.errors import ErrorCodes
@@ -146,6 +146,7 @@ def _query_type(registry: Registry) -> type:
     fields["changes_cursor"] = strawberry.field(
         resolver=changes_cursor, description="Where the change log ends now: `after` of a later subscription."
     )
+    fields["browse"] = strawberry.field(resolver=browse, description="What stands at a browse path of the older kind.")
     fields["browse_v2"] = strawberry.field(resolver=browse_v2, description="The steps that lead on from a browse path.")
     fields["browse_paths"] = strawberry.field(resolver=browse_paths, description="Browse paths of the older kind.")
     fields["list_data_product_assets"] = strawberry.field(
