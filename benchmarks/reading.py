@@ -64,8 +64,8 @@ WITH node, min(length(path)) AS distance
 RETURN collect(node.urn) AS urns, collect(node.name) AS names, collect(distance) AS distances
 """
 # What of the index follows a commit is waited for, as whoever wants what was acknowledged has to. Counting stops where
-# graphsvc's does; the facets and their 20 values are those of graphsvc. A word is looked for in all fields of the index,
-# as it is if one says nothing else. The page is in the index's own order.
+# graphsvc's does; the facets and their 20 values are those of graphsvc. A word is looked for in all fields, as it is if
+# one says nothing else. The page is in the index's own order.
 FACET_BY_HAND = """CALL (nodes) {
   UNWIND nodes AS n %s
   WITH %s AS v, count(*) AS c WHERE v IS NOT NULL

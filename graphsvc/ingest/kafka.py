@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heapreplace
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -45,7 +46,7 @@ HOLD_S = 0.05  # between two looks whether there is room again; each takes the i
 # before, since librdkafka then throws away what it has fetched ahead, and waits for the broker when it goes on.
 PAUSE_AFTER_S = 5.0
 BATCH_BYTES = 16 * 1024 * 1024
-KEY_RUN = 50  # records of one key that a batch takes beyond a partition's share
+KEY_RUN = 50  # records of one key behind the first that are taken together
 REST_S = 1.0  # a lane that is too much looks again after so long
 BACK_OFF_S = (0.2, 5.0)
 REFUSALS = 3  # times that Neo4j, though it takes other writes, refuses one record before that is a dead letter
@@ -416,21 +417,45 @@ class ConsumerJob:
 
 
 def _take(partitions: Sequence[_Partition], most: int) -> _Taken:
-    """A batch, with a fair share for each partition; an entity's records that stand together are not parted."""
-    taken: _Taken = []
-    share = max(1, most // len(partitions))
-    size = 0
-    for partition in partitions:
-        waiting, key = partition.waiting, None
-        for number in range(share + KEY_RUN):
-            if not waiting or (number >= share and (key is None or waiting[0].key != key)):
-                break
-            size += waiting[0].size
-            if taken and size > BATCH_BYTES:
-                return taken
-            key = waiting[0].key
-            taken.append((partition, waiting.popleft()))
-    return taken
+    """
+    A batch; an entity's records that stand together are not parted.
+
+    A half goes to the partitions in equal shares, so that none starves. The other half are the oldest records: so
+    partitions that were fetched one after the other come abreast, and what was sent together is written together.
+    """
+    taken: list[list[_Record]] = [[] for _ in partitions]
+    share = max(1, most // (2 * len(partitions)))
+    room = BATCH_BYTES
+    for records, partition in zip(taken, partitions, strict=True):
+        while partition.waiting and len(records) < share and (partition.waiting[0].size <= room or not any(taken)):
+            room -= _take_run(partition.waiting, records, room)
+    left = most - sum(map(len, taken))
+    oldest = [(partition.waiting[0].at, at) for at, partition in enumerate(partitions) if partition.waiting]
+    heapify(oldest)
+    while oldest and left > 0:
+        _, at = oldest[0]
+        waiting, before = partitions[at].waiting, len(taken[at])
+        if waiting and waiting[0].size <= room:
+            room -= _take_run(waiting, taken[at], room)
+            left -= len(taken[at]) - before
+        if waiting and len(taken[at]) > before:
+            heapreplace(oldest, (waiting[0].at, at))
+        else:
+            heappop(oldest)
+    return [(partition, record) for records, partition in zip(taken, partitions, strict=True) for record in records]
+
+
+def _take_run(waiting: deque[_Record], taken: list[_Record], room: int) -> int:
+    """Move the first record, and up to `KEY_RUN` of its key behind it that there is room for; gives their bytes."""
+    first = waiting.popleft()
+    taken.append(first)
+    size = first.size
+    for _ in range(KEY_RUN):
+        if first.key is None or not waiting or waiting[0].key != first.key or size + waiting[0].size > room:
+            break
+        size += waiting[0].size
+        taken.append(waiting.popleft())
+    return size
 
 
 def _advance(partition: _Partition, records: Sequence[_Record]) -> Advance:

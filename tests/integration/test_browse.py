@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from neo4j import AsyncDriver
 
 from graphsvc.api.graphql.router import build_router
 from graphsvc.config import GraphqlSettings
@@ -33,7 +34,9 @@ def table(name: str) -> str:
 
 
 @pytest.fixture
-async def client(reader: Reader, registry: Registry, service: IngestService) -> AsyncIterator[httpx.AsyncClient]:
+async def client(
+    graph: AsyncDriver, reader: Reader, registry: Registry, service: IngestService
+) -> AsyncIterator[httpx.AsyncClient]:
     """Over five tables, of which one goes by its newer path, and one is deleted; and one that stands nowhere."""
     steps = [{"id": "newer"}, {"id": "way"}]
     answers = await service.ingest(

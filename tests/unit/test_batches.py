@@ -9,29 +9,41 @@ from graphsvc.ingest.kafka import _Record as Record
 from graphsvc.ingest.kafka import _take as take
 
 
-def partition(number: int, keys: Iterable[str | None], size: int = 1) -> Partition:
-    """A partition in which records with these keys wait."""
-    waiting = deque(Record(at, 0, key and key.encode(), b"x" * size) for at, key in enumerate(keys))
+def partition(number: int, keys: Iterable[str | None], size: int = 1, *, since: int = 0) -> Partition:
+    """A partition in which records with these keys wait, one sent each millisecond from a time on."""
+    waiting = deque(Record(at, since + at, key and key.encode(), b"x" * size) for at, key in enumerate(keys))
     return Partition("t", number, 0, len(waiting), waiting)
 
 
 def taken(partitions: list[Partition], most: int) -> list[tuple[int, int]]:
-    """Partition and offset of each record of the next batch."""
-    return [(found.number, record.offset) for found, record in take(partitions, most)]
+    """Partition and offset of each record of the next batch; those of a partition stand together, in their order."""
+    found = [(found.number, record.offset) for found, record in take(partitions, most)]
+    assert found == sorted(found)
+    return found
 
 
 def test_each_partition_has_its_share() -> None:
-    """A short one gives what it has; records of a partition stand together, in their order."""
+    """A short one gives what it has."""
     partitions = [partition(0, "abcdef"), partition(1, "gh"), partition(2, "ijklmn")]
 
-    assert taken(partitions, 9) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
+    assert taken(partitions, 8) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
     assert taken(partitions, 9) == [(0, 3), (0, 4), (0, 5), (2, 3), (2, 4), (2, 5)]
+
+
+def test_who_is_behind_catches_up() -> None:
+    """A half of a batch is shared, so that nobody starves; the other half is what was sent first."""
+    late, early = partition(0, "abcdefghij" * 10, since=1_000), partition(1, "abcdefghij" * 10)
+
+    found = taken([late, early], 40)
+
+    assert [number for number, _ in found] == [0] * 10 + [1] * 30
+    assert len(taken([partition(number, "abc") for number in range(3)], 1)) == 3
 
 
 def test_an_entitys_records_are_not_parted() -> None:
     """The next batch would write the same entity, and wait for this one."""
-    assert taken([partition(0, "aaabbbccc"), partition(1, "xyyyyz")], 8) == [
-        *((0, offset) for offset in range(6)),
+    assert taken([partition(0, "aaabbbccc"), partition(1, "xyyyyz")], 6) == [
+        *((0, offset) for offset in range(3)),
         *((1, offset) for offset in range(5)),
     ]
 
@@ -43,12 +55,14 @@ def test_records_without_a_key_have_nothing_in_common() -> None:
 
 def test_a_run_has_a_bound() -> None:
     """A stream about one entity does not become one transaction."""
-    assert len(taken([partition(0, "a" * 1_000)], 100)) == 100 + KEY_RUN
+    assert len(taken([partition(0, "a" * 1_000)], 10)) == 1 + KEY_RUN
 
 
 def test_a_batch_has_a_bound_in_bytes() -> None:
     """But for a record that alone is longer."""
     long = partition(0, "abc", BATCH_BYTES + 1)
 
-    assert len(taken([long], 100)) == 1
+    assert [len(taken([long], 100)) for _ in range(3)] == [1, 1, 1]
     assert len(taken([partition(0, "abcd", BATCH_BYTES // 2)], 100)) == 2
+    assert len(taken([partition(0, "aaaa", BATCH_BYTES // 2)], 100)) == 2
+    assert len(taken([partition(number, "ab", BATCH_BYTES // 3) for number in range(4)], 100)) == 3
