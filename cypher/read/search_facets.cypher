@@ -54,7 +54,7 @@ UNWIND range(0, size($fields) - 1) AS at
 WITH at, count, values[at] AS values
 UNWIND values + [] AS value
 WITH at, value, count WHERE $fields[at] <> "_entityType" OR value <> "Entity"
-WITH at, value, sum(count) AS count WHERE value IS NOT NULL
+WITH at, value, sum(count) AS count
 ORDER BY at, count DESC, value
 WITH at, collect([$fields[at], value, count])[..$limit] AS counts
 UNWIND counts AS row

@@ -50,22 +50,19 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN" THEN any(value IN c.values WHERE x < value)
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
-CALL (node) {
-  WITH node, $older AND node.browsePaths IS NOT NULL AS older
-  CALL (node, older) {
-    WITH node, older WHERE older
-    UNWIND node.browsePaths AS path
-    RETURN [step IN split(path, "/") WHERE step <> ""] AS steps
-   UNION ALL
-    WITH node, older WHERE NOT older AND node.browsePathV2 IS NOT NULL
-    RETURN node.browsePathV2 AS steps
-   UNION ALL
-    WITH node, older WHERE NOT older AND node.browsePathV2 IS NULL
-    MATCH way = (node)-[:IsPartOf*1..20 {aspect: "container"}]->(top:Entity)
-    WHERE NOT EXISTS { (top)-[:IsPartOf {aspect: "container"}]->() }
-    RETURN [above IN reverse(tail(nodes(way))) | above.urn] AS steps LIMIT 1
-  }
-  RETURN DISTINCT steps
+WITH node, $older AND node.browsePaths IS NOT NULL AS older
+CALL (node, older) {
+  WITH node, older WHERE older
+  UNWIND node.browsePaths AS path
+  RETURN [step IN split(path, "/") WHERE step <> ""] AS steps
+ UNION
+  WITH node, older WHERE NOT older AND node.browsePathV2 IS NOT NULL
+  RETURN node.browsePathV2 AS steps
+ UNION
+  WITH node, older WHERE NOT older AND node.browsePathV2 IS NULL
+  MATCH way = (node)-[:IsPartOf*1..20 {aspect: "container"}]->(top:Entity)
+  WHERE NOT EXISTS { (top)-[:IsPartOf {aspect: "container"}]->() }
+  RETURN [above IN reverse(tail(nodes(way))) | above.urn] AS steps LIMIT 1
 }
 WITH node, steps WHERE steps[..size($path)] = $path
 WITH count(DISTINCT node) AS entities, collect(steps) AS ways,

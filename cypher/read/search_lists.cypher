@@ -31,8 +31,7 @@ CALL (request) {
   }
   WITH request, node
   WHERE node.referencedOnly IS NULL AND (node.removed IS NULL OR node.removed = false)
-    AND (request.field IS NULL OR request.value IN
-      node[request.field] + [])
+    AND (request.field IS NULL OR request.value IN node[request.field] + [])
   WITH node LIMIT $most
   WITH node ORDER BY node.urn
   WITH collect(node) AS nodes
@@ -44,7 +43,7 @@ CALL (request) {
     WITH at, count, values[at] AS values
     UNWIND values + [] AS value
     WITH at, value, count WHERE $facets[at] <> "_entityType" OR value <> "Entity"
-    WITH at, value, sum(count) AS count WHERE value IS NOT NULL
+    WITH at, value, sum(count) AS count
     ORDER BY at, count DESC, value
     WITH at, collect([$facets[at], value, count])[..$limit] AS counts
     UNWIND counts AS row

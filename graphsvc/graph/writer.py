@@ -133,7 +133,7 @@ def _each_type(name: str, by_type: Mapping[str, list[Row]]) -> Iterator[Query]:
 
 
 def _target_then_source(edge: NewEdge) -> tuple[str, str]:
-    """The order in which all writers take their locks: hubs are targets, so they come in one order (docs/adr/0004)."""
+    """One order for all writers: an edge of a node with many locks its degrees at once, and such hubs are targets."""
     return edge.target, edge.source
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heapreplace
+from heapq import heapify, heappop, heappush
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -433,15 +433,14 @@ def _take(partitions: Sequence[_Partition], most: int) -> _Taken:
     oldest = [(partition.waiting[0].at, at) for at, partition in enumerate(partitions) if partition.waiting]
     heapify(oldest)
     while oldest and left > 0:
-        _, at = oldest[0]
+        _, at = heappop(oldest)
         waiting, before = partitions[at].waiting, len(taken[at])
-        if waiting and waiting[0].size <= room:
-            room -= _take_run(waiting, taken[at], room)
-            left -= len(taken[at]) - before
-        if waiting and len(taken[at]) > before:
-            heapreplace(oldest, (waiting[0].at, at))
-        else:
-            heappop(oldest)
+        if waiting[0].size > room:
+            continue
+        room -= _take_run(waiting, taken[at], room)
+        left -= len(taken[at]) - before
+        if waiting:
+            heappush(oldest, (waiting[0].at, at))
     return [(partition, record) for records, partition in zip(taken, partitions, strict=True) for record in records]
 
 

@@ -23,7 +23,7 @@ class Line:
         self._begun.set()
 
     async def reach(self) -> None:
-        """Wait until the batch before wants no more locks, or is over."""
+        """Wait until the batch before has nothing left to do but its commit, or is over."""
         if self._before is not None:
             await self._before._sealed.wait()  # noqa: SLF001
 
@@ -34,7 +34,7 @@ class Line:
             self._before = None
 
     def seal(self) -> None:
-        """Let the next one have its locks: nothing but the commit is left to do."""
+        """Let the next one ask for its offsets: nothing but the commit is left to do."""
         self._sealed.set()
 
     def end(self) -> None:

@@ -1,20 +1,16 @@
 """`browse`: what stands at a path of the older kind."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from neo4j import AsyncDriver
 
-from graphsvc.api.graphql.router import build_router
-from graphsvc.config import GraphqlSettings
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest.changes import Applied
 from graphsvc.ingest.proposal import proposal_of
 from graphsvc.ingest.service import IngestService
+from tests.integration.asking import Ask, asking
 
 PATHS = {
     "a": ["/prod/hive/shop"],
@@ -34,9 +30,7 @@ def table(name: str) -> str:
 
 
 @pytest.fixture
-async def client(
-    graph: AsyncDriver, reader: Reader, registry: Registry, service: IngestService
-) -> AsyncIterator[httpx.AsyncClient]:
+async def ask(graph: AsyncDriver, reader: Reader, registry: Registry, service: IngestService) -> Ask:
     """Over five tables, of which one goes by its newer path, and one is deleted; and one that stands nowhere."""
     steps = [{"id": "newer"}, {"id": "way"}]
     answers = await service.ingest(
@@ -50,43 +44,37 @@ async def client(
         ]
     )
     assert all(isinstance(answer, Applied) for answer in answers)
-    app = FastAPI()
-    app.include_router(build_router(reader, registry, GraphqlSettings()))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as opened:
-        yield opened
+    return asking(reader, registry)
 
 
-async def browse(client: httpx.AsyncClient, path: list[str] | str, **more: Any) -> Any:
+async def browse(ask: Ask, path: list[str] | str, **more: Any) -> Any:
     """Groups as pairs, entities by name, and the rest."""
-    body = {"query": BROWSE, "variables": {"path": path, **more}}
-    answer = (await client.post("/graphql", json=body)).json()
-    assert "errors" not in answer, answer
-    found = answer["data"]["browse"]
+    found = (await ask(BROWSE, path=path, **more))["browse"]
     assert all(entity["urn"] == table(entity["name"]) for entity in found["entities"])
     groups = [(group["name"], group["count"]) for group in found["groups"]]
     return groups, [entity["name"] for entity in found["entities"]], found
 
 
-async def test_the_way_down(client: httpx.AsyncClient) -> None:
+async def test_the_way_down(ask: Ask) -> None:
     """Steps that lead on with what is below them, then who stands there; a path that is said twice counts once."""
-    top, none, found = await browse(client, [])
+    top, none, found = await browse(ask, [])
     assert (top, none) == ([("prod", 4), ("newer", 1)], [])
     assert found["metadata"] == {"path": [], "totalNumEntities": 4}
 
-    groups, here, found = await browse(client, ["prod", "hive"])
+    groups, here, found = await browse(ask, ["prod", "hive"])
     assert (groups, here) == ([("shop", 2), ("web", 1)], ["c"])
     assert (found["start"], found["count"], found["total"]) == (0, 3, 3)
     assert found["metadata"] == {"path": ["prod", "hive"], "totalNumEntities": 3}
 
-    assert (await browse(client, ["prod", "hive", "shop"]))[:2] == ([], ["a", "b"])
-    assert (await browse(client, ["newer", "way"]))[:2] == ([], ["d"])
-    assert (await browse(client, ["no", "such"]))[:2] == ([], [])
+    assert (await browse(ask, ["prod", "hive", "shop"]))[:2] == ([], ["a", "b"])
+    assert (await browse(ask, ["newer", "way"]))[:2] == ([], ["d"])
+    assert (await browse(ask, ["no", "such"]))[:2] == ([], [])
 
 
-async def test_the_top_may_be_written_as_nothing(client: httpx.AsyncClient) -> None:
+async def test_the_top_may_be_written_as_nothing(ask: Ask) -> None:
     """As in documents that have one text for the list, or the whole path in one."""
-    assert await browse(client, "") == await browse(client, [""]) == await browse(client, [])
-    assert await browse(client, "/prod/hive") == await browse(client, ["prod", "hive"])
+    assert await browse(ask, "") == await browse(ask, [""]) == await browse(ask, [])
+    assert await browse(ask, "/prod/hive") == await browse(ask, ["prod", "hive"])
 
 
 @pytest.mark.parametrize(
@@ -100,13 +88,13 @@ async def test_the_top_may_be_written_as_nothing(client: httpx.AsyncClient) -> N
         (2**31 - 1, 5, [], []),
     ],
 )
-async def test_pages(client: httpx.AsyncClient, start: int, count: int, groups: list[str], here: list[str]) -> None:
+async def test_pages(ask: Ask, start: int, count: int, groups: list[str], here: list[str]) -> None:
     """Groups before entities."""
-    found = await browse(client, ["prod", "hive"], start=start, count=count)
+    found = await browse(ask, ["prod", "hive"], start=start, count=count)
     assert ([name for name, _ in found[0]], found[1]) == (groups, here)
     assert found[2]["total"] == 3
 
 
-async def test_filters(client: httpx.AsyncClient) -> None:
-    found = await browse(client, ["prod"], filters=[{"field": "tags", "values": ["urn:li:tag:t"]}])
+async def test_filters(ask: Ask) -> None:
+    found = await browse(ask, ["prod"], filters=[{"field": "tags", "values": ["urn:li:tag:t"]}])
     assert found[:2] == ([("hive", 1)], [])

@@ -1,20 +1,16 @@
 """DataHub's list of access policies, over what was ingested."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from neo4j import AsyncDriver
 
-from graphsvc.api.graphql.router import build_router
-from graphsvc.config import GraphqlSettings
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest.changes import Applied
 from graphsvc.ingest.proposal import proposal_of
 from graphsvc.ingest.service import IngestService
+from tests.integration.asking import Ask, asking
 
 ADA, SALES, ROLE = "urn:li:corpuser:ada", "urn:li:domain:sales", "urn:li:dataHubRole:Editor"
 DOCUMENT = """query ($input: ListPoliciesInput!) { listPolicies(input: $input) { start count total policies {
@@ -53,29 +49,22 @@ def urn(name: str) -> str:
 
 
 @pytest.fixture
-async def client(
-    graph: AsyncDriver, service: IngestService, reader: Reader, registry: Registry
-) -> AsyncIterator[httpx.AsyncClient]:
+async def ask(graph: AsyncDriver, service: IngestService, reader: Reader, registry: Registry) -> Ask:
     """Two policies, and a third of a type that DataHub's GraphQL does not know."""
     assert graph
     values = {"a": EDITORS, "b": ADMINS, "c": ADMINS | {"type": "OTHER"}}
     answers = await service.ingest([proposal_of(urn(n), "dataHubPolicyInfo", value) for n, value in values.items()])
     assert all(isinstance(answer, Applied) for answer in answers), answers
-    app = FastAPI()
-    app.include_router(build_router(reader, registry, GraphqlSettings()))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as opened:
-        yield opened
+    return asking(reader, registry)
 
 
-async def listed(client: httpx.AsyncClient, **given: Any) -> Any:
-    answer = (await client.post("/graphql", json={"query": DOCUMENT, "variables": {"input": given}})).json()
-    assert "errors" not in answer, answer
-    return answer["data"]["listPolicies"]
+async def listed(ask: Ask, **given: Any) -> Any:
+    return (await ask(DOCUMENT, input=given))["listPolicies"]
 
 
-async def test_policies_by_name(client: httpx.AsyncClient) -> None:
+async def test_policies_by_name(ask: Ask) -> None:
     """As DataHub's web application asks for them."""
-    found = await listed(client, start=0, count=10)
+    found = await listed(ask, start=0, count=10)
 
     assert (found["start"], found["count"], found["total"]) == (0, 2, 2)
     admins, editors = found["policies"]
@@ -98,12 +87,12 @@ async def test_policies_by_name(client: httpx.AsyncClient) -> None:
     assert editors["actors"]["resourceOwners"]
 
 
-async def test_a_page_a_query_and_filters(client: httpx.AsyncClient) -> None:
+async def test_a_page_a_query_and_filters(ask: Ask) -> None:
     """The total is that of all pages."""
-    page = await listed(client, start=1, count=1)
-    words = await listed(client, query="sales")
+    page = await listed(ask, start=1, count=1)
+    words = await listed(ask, query="sales")
     active = await listed(
-        client, orFilters=[{"and": [{"field": "state", "values": ["ACTIVE"]}]}, {"and": [{"field": "name"}]}]
+        ask, orFilters=[{"and": [{"field": "state", "values": ["ACTIVE"]}]}, {"and": [{"field": "name"}]}]
     )
 
     assert [(policy["name"], page["total"]) for policy in page["policies"]] == [("Editors of sales", 2)]

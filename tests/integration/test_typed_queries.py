@@ -1,19 +1,16 @@
 """The query of each entity type, over an entity with every aspect that the model allows on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 import strawberry
-from fastapi import FastAPI
 from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_leaf_type, is_required_argument
 from neo4j import AsyncDriver
 
 from graphsvc.api.graphql.names import graphql_name, query_name, type_name
-from graphsvc.api.graphql.router import build_router
 from graphsvc.api.graphql.schema import build_schema
 from graphsvc.config import GraphqlSettings, IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.graph.reader import Reader
@@ -22,8 +19,7 @@ from graphsvc.ingest.changes import Applied
 from graphsvc.ingest.proposal import Proposal, proposal_of
 from graphsvc.ingest.service import IngestService
 from tests.conftest import Neo4jServer, empty
-
-Ask = Callable[..., Awaitable[dict[str, Any]]]
+from tests.integration.asking import Ask, asking
 
 REGISTRY = load_registry()
 SETTINGS = GraphqlSettings.model_validate({
@@ -104,24 +100,9 @@ async def everything(driver: AsyncDriver, database: str, service: IngestService)
     assert [answer for answer in answers if not isinstance(answer, Applied)] == []
 
 
-def asking(reader: Reader, registry: Registry) -> Ask:
-    app = FastAPI()
-    app.include_router(build_router(reader, registry, SETTINGS))
-
-    async def ask(query: str, **variables: Any) -> dict[str, Any]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            answer = await client.post("/graphql", json={"query": query, "variables": variables})
-        body: dict[str, Any] = answer.json()
-        assert "errors" not in body, body["errors"][:3]
-        data: dict[str, Any] = body["data"]
-        return data
-
-    return ask
-
-
 @pytest.fixture(scope="module")
 def ask(reader: Reader, registry: Registry) -> Ask:
-    return asking(reader, registry)
+    return asking(reader, registry, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +217,7 @@ async def own(
         proposal_of(TABLE, "name", {"short": "r"}),
     ])  # fmt: skip
     assert all(isinstance(answer, Applied) for answer in answers)
-    yield asking(Reader(driver, database, 30.0, registry), registry), registry
+    yield asking(Reader(driver, database, 30.0, registry), registry, SETTINGS), registry
     await empty(driver, database)
 
 
@@ -282,7 +263,7 @@ async def test_a_model_file_has_types_of_its_own(own: tuple[Ask, Registry]) -> N
 @pytest.mark.usefixtures("own")
 async def test_without_its_model_a_type_is_generic(reader: Reader, registry: Registry) -> None:
     """A graph may hold entities of a model that this service was not started with."""
-    data = await asking(reader, registry)(
+    data = await asking(reader, registry, SETTINGS)(
         "query ($urn: String!) { entity(urn: $urn) { __typename typeName name } }", urn=SENSOR
     )
 
