@@ -14,8 +14,8 @@ class Turn:
     One batch's turn beside those of other batches.
 
     Attributes:
-        late: URNs whose changes have to wait until the earlier batches are over; the others need not.
-        awaited: `late`, and URNs which earlier batches write or bring into being: they are not to be touched before.
+        late: URNs whose changes have to wait until the earlier batches are over; the others need not, but for edges.
+        awaited: `late`, and ends which earlier batches write or bring into being: they are not to be touched before.
     """
 
     def __init__(self, changes: Sequence[Change], earlier: Iterable["Turn"], known: Collection[str]) -> None:
@@ -40,12 +40,11 @@ class Turn:
             and self.new.isdisjoint(other.new)
         )
 
-    async def begin(self, changes: Sequence[Change], *, part: bool) -> None:
+    async def begin(self, *, part: bool) -> None:
         """
         Wait until the batch, or the part of it that meets no earlier one, can go.
 
         Args:
-            changes: The batch.
             part: Whether its entities may be written one before the other.
         """
         # Behind its first lock, a batch brings no entities into being any more; that is what this one could hold up.
@@ -54,12 +53,12 @@ class Turn:
         met = [other for other in self._met if not other._over.is_set()]  # noqa: SLF001
         theirs = frozenset[str]().union(*(other.written | other.new for other in met))
         touched = frozenset[str]().union(*(other.touched for other in met))
-        late = frozenset(c.urn.text for c in changes if c.urn.text in touched or any(e in theirs for e in _ends(c)))
+        late = self.written & touched
         if late == self.written:
             for other in met:
                 await other._over.wait()  # noqa: SLF001
-        elif late:
-            self.late, self.awaited = late, late | theirs
+        else:
+            self.late, self.awaited = late, late | (self.touched & theirs)
 
     def has_locks(self) -> None:
         """Let later batches begin that meet this one."""
@@ -98,7 +97,7 @@ class Apart:
         turn = Turn(changes, self._under_way, self._known)
         self._under_way[turn] = None
         try:
-            await turn.begin(changes, part=part)
+            await turn.begin(part=part)
             yield turn
             self._note(turn.new)
         finally:

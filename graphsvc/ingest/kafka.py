@@ -37,6 +37,10 @@ LANES = 3  # batches at a time: one is decoded while another is written, and a t
 DECODED = 50  # records that are decoded in one go: 1 ms, which a transaction may have to wait for its next step
 POLL_S = 0.1
 POLL_RECORDS = 500
+# Where nothing was there to do, and then many records come, those of one partition come first. So nothing is taken
+# before a poll of so long brings fewer than a burst: the partitions are abreast then, and batches meet less.
+BURST = 50
+GATHER_S = 0.01
 COMMIT_S = 1.0
 LAG_S = 5.0
 QUEUED_RECORDS = 10_000  # past it, or past the bytes, nothing is fetched
@@ -58,6 +62,8 @@ CONSUMER = {
     "session.timeout.ms": 10_000,
     "max.poll.interval.ms": 600_000,
     "queued.max.messages.kbytes": QUEUED_BYTES // 1024,
+    "max.partition.fetch.bytes": 256
+    * 1024,  # so that all partitions come in turn; larger records are fetched all the same
 }
 
 Place = tuple[str, int]
@@ -71,11 +77,8 @@ class _Record:
     at: int
     key: bytes | None
     value: bytes | None
+    size: int
     start: int = -1  # the group's offset before it
-
-    @property
-    def size(self) -> int:
-        return len(self.value or b"")
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +120,7 @@ class _Valve:
         self._full_since: float | None = None
         self._paused = False
 
-    def fetch(self, now: float, *, full: bool, drained: bool) -> list[Message]:
+    def fetch(self, now: float, wait_s: float, *, full: bool, drained: bool) -> list[Message]:
         """What there is to accept. When it was full for long, the partitions are paused: the group has to be heard."""
         self._full_since = (self._full_since or now) if full else None
         if self._full_since is not None and now - self._full_since < PAUSE_AFTER_S:
@@ -129,7 +132,7 @@ class _Valve:
         elif self._paused and drained:
             self._consumer.resume(self._consumer.assignment())
             self._paused = False
-        return _fetch(self._consumer)
+        return _fetch(self._consumer, wait_s)
 
 
 class ConsumerJob:
@@ -149,6 +152,8 @@ class ConsumerJob:
         self._partitions: dict[Place, _Partition] = {}
         self._queued_records = self._queued_bytes = 0
         self._last: Line | None = None
+        self._gathering = True
+        self._decoding = asyncio.Lock()
         self._wake = asyncio.Event()
         self._stopped = asyncio.Event()
         self._free = asyncio.Condition()
@@ -207,8 +212,10 @@ class ConsumerJob:
         try:
             while not self._stopped.is_set():
                 now = time.monotonic()
-                if by_place := _by_place(valve.fetch(now, full=self._waits(1), drained=not self._waits(2))):
-                    loop.call_soon_threadsafe(self._accept, by_place)
+                wait_s = GATHER_S if (held := self._holds_back()) else POLL_S
+                messages = valve.fetch(now, wait_s, full=self._waits(1), drained=not self._waits(2))
+                if messages or held:
+                    loop.call_soon_threadsafe(self._accept, _by_place(messages), len(messages))
                 self._seek_strays(consumer, loop)
                 if now >= commit_at:
                     self._commit(consumer, list(self._partitions.values()), committed)
@@ -226,6 +233,10 @@ class ConsumerJob:
         if any(partition.stray for partition in list(self._partitions.values())):
             for place, start in _wait(loop, self._found_again()).items():
                 consumer.seek(_from(place, start))
+
+    def _holds_back(self) -> bool:
+        """Whether something waits that is not to be taken yet."""
+        return self._gathering and any(partition.waiting for partition in list(self._partitions.values()))
 
     def _waits(self, part: int) -> bool:
         """Whether more waits than this part of what may wait."""
@@ -276,7 +287,7 @@ class ConsumerJob:
         strays = [place for place, partition in self._partitions.items() if partition.stray and not partition.busy]
         return await self._assign(strays) if strays else {}
 
-    def _accept(self, by_place: dict[Place, list[_Record]]) -> None:
+    def _accept(self, by_place: dict[Place, list[_Record]], fetched: int) -> None:
         for place, records in by_place.items():
             partition = self._partitions.get(place)
             if partition is None or partition.stray:
@@ -286,6 +297,8 @@ class ConsumerJob:
             partition.waiting.extend(records)
             self._queued_records += len(records)
             self._queued_bytes += sum(record.size for record in records)
+        if fetched < BURST or self._waits(2):
+            self._gathering = False
         self._wake.set()
 
     def _drop(self, partition: _Partition) -> None:
@@ -305,6 +318,8 @@ class ConsumerJob:
             self._wake.clear()
             ready = [partition for partition in self._partitions.values() if partition.waiting]
             if not ready:
+                self._gathering = True
+            if self._gathering:
                 await self._wake.wait()
                 continue
             turn += 1
@@ -387,12 +402,13 @@ class ConsumerJob:
         await self._codec.prepare(record.value for _, record in taken if record.value)
         decoded: list[Item] = []
         spans: list[tuple[int, int]] = []
-        async for part in in_turns(taken, DECODED):
-            for _, (partition, record) in part:
-                start = len(decoded)
-                event = partition.topic == self._kafka.event_topic
-                decoded.extend(self._codec.items(record.value, event=event))
-                spans.append((start, len(decoded)))
+        async with self._decoding:  # one after the other: in turns all would be ready at once, late
+            async for part in in_turns(taken, DECODED):
+                for _, (partition, record) in part:
+                    start = len(decoded)
+                    event = partition.topic == self._kafka.event_topic
+                    decoded.extend(self._codec.items(record.value, event=event))
+                    spans.append((start, len(decoded)))
         items: list[Item] = [refused] * len(decoded) if refused else decoded
         advances = [_advance(partition, group) for partition, group in _groups(taken)]
 
@@ -485,9 +501,9 @@ def _letter(partition: _Partition, record: _Record, answers: Sequence[Answer]) -
     )
 
 
-def _fetch(consumer: Consumer) -> list[Message]:
+def _fetch(consumer: Consumer, wait_s: float) -> list[Message]:
     """What is there now; waits a little when there is nothing, while `consume` alone would wait for a full batch."""
-    first = consumer.poll(POLL_S)
+    first = consumer.poll(wait_s)
     return [] if first is None else [first, *consumer.consume(POLL_RECORDS - 1, 0)]
 
 
@@ -502,7 +518,8 @@ def _by_place(messages: Sequence[Message]) -> dict[Place, list[_Record]]:
             continue
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         assert topic is not None and partition is not None and offset is not None  # noqa: S101, PT018  no error, so all there
-        record = _Record(offset, message.timestamp()[1], _bytes(message.key()), _bytes(message.value()))
+        value = _bytes(message.value())
+        record = _Record(offset, message.timestamp()[1], _bytes(message.key()), value, len(value or b""))
         found.setdefault((topic, partition), []).append(record)
     return found
 

@@ -330,9 +330,10 @@ class IngestService:
         """
         early = {at: change for at, change in changes.items() if change.urn.text not in turn.late}
         late = {at: change for at, change in changes.items() if change.urn.text in turn.late}
+        awaited = turn.awaited
         locks = wanted(early.values(), ends_of, self._registry)
-        if turn.awaited:
-            locks = {urn: names for urn, names in locks.items() if names or urn not in turn.awaited}
+        if awaited:
+            locks = {urn: names for urn, names in locks.items() if urn not in awaited}
         # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
         locked = await writer.lock(tx, locks)
         turn.has_locks()
@@ -343,10 +344,11 @@ class IngestService:
         )
         answers = await self._planned(tx, planner, early)
         nodes = locked.nodes
-        if late:
+        if awaited:
             await pipeline.run(tx, writer.applied(planner.own(), nodes))
             await _patiently(turn.lead())
-            more = await writer.lock(tx, wanted(late.values(), late.values(), self._registry))
+            rest = wanted(late.values(), ends_of, self._registry)
+            more = await writer.lock(tx, {urn: names for urn, names in rest.items() if urn in awaited})
             planner.know(more)
             answers |= await self._planned(tx, planner, late)
             nodes = {**nodes, **more.nodes}

@@ -3,11 +3,12 @@
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
-from neo4j import AsyncDriver
+from neo4j import AsyncDriver, AsyncTransaction
 
 from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
 from graphsvc.errors import (
@@ -23,6 +24,7 @@ from graphsvc.errors import (
 from graphsvc.graph import pipeline, writer
 from graphsvc.graph.migrate import migrate, migrations
 from graphsvc.graph.operations import NewEdge, Operations
+from graphsvc.graph.queries import query
 from graphsvc.graph.registry import Registry
 from graphsvc.ingest import together
 from graphsvc.ingest.apart import Turn
@@ -609,6 +611,35 @@ async def test_batches_that_share_some_entities_are_written_side_by_side(
             )
             assert await neo.history(urn, "status") == [(1, {"removed": False})]
         assert await neo.targets(table(f"s{3 * number + 3}"), "TaggedWith") == [f"urn:li:tag:by{number}"]
+    await assert_consistent(neo)
+
+
+async def test_an_edge_waits_for_an_end_that_another_batch_writes_but_its_entity_does_not(
+    graph: AsyncDriver, database: str, calm: IngestService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neo = Graph(graph, database, calm)
+    upstream = table("upstream")
+    written: list[str] = []
+    is_written = asyncio.Event()
+    run = pipeline.run
+
+    async def noted(tx: AsyncTransaction, queries: Sequence[pipeline.Query]) -> None:
+        await run(tx, queries)
+        written.extend(text for text, _ in queries)
+        is_written.set()
+
+    monkeypatch.setattr(pipeline, "run", noted)
+    (change,) = await calm.check([status(upstream)])
+    assert isinstance(change, Change)
+    async with calm._apart.turn([change], part=True) as other:
+        other.has_locks()
+        writing = asyncio.create_task(neo.ingest_all(status(T), upstreams(upstream)))
+        await asyncio.wait_for(is_written.wait(), 20)
+        assert not writing.done()
+    await asyncio.wait_for(writing, 20)
+
+    assert written == [query("write/add_aspects")]
+    assert await neo.targets(T, "DownstreamOf") == [upstream]
     await assert_consistent(neo)
 
 

@@ -91,13 +91,13 @@ async def _pass(apart: Apart, changes: Sequence[Change]) -> None:
 
 
 async def test_a_part_that_meets_nobody_need_not_wait() -> None:
-    """What others write, or point at, or what points at what they write, is late; the rest of the batch begins."""
+    """What others write, or point at, is late; the rest of the batch begins, but for its edges to what they write."""
     apart = Apart()
     async with apart.turn([downstream(A, B)], part=True) as first:
         first.has_locks()
         async with apart.turn([downstream(A, C), downstream(C), downstream(B), downstream(D, A)], part=True) as second:
-            assert second.late == {A, B, D}
-            assert second.awaited == {A, B, D}
+            assert second.late == {A, B}
+            assert second.awaited == {A, B}
             assert first.late == frozenset()
             led = asyncio.create_task(second.lead())
             await asyncio.sleep(0.01)
@@ -105,6 +105,18 @@ async def test_a_part_that_meets_nobody_need_not_wait() -> None:
             first.end()
             await asyncio.wait_for(led, 1)
             assert second.late == frozenset()
+
+
+async def test_only_the_edges_wait_where_no_entity_is_met() -> None:
+    """The ends that an earlier batch brings into being, or writes; not those that are there already."""
+    apart = Apart()
+    async with apart.turn([downstream(B, C)]):
+        pass
+    async with apart.turn([downstream(A, D, C)], part=True) as first:
+        first.has_locks()
+        async with apart.turn([downstream(B, A, D, C)], part=True) as second:
+            assert second.late == frozenset()
+            assert second.awaited == {A, D}
 
 
 async def test_a_batch_begins_only_behind_the_locks_of_those_it_meets() -> None:

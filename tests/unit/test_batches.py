@@ -3,7 +3,9 @@
 from collections import deque
 from collections.abc import Iterable
 
-from graphsvc.ingest.kafka import BATCH_BYTES, KEY_RUN
+import pytest
+
+from graphsvc.ingest.kafka import BATCH_BYTES, BURST, KEY_RUN, POLL_RECORDS, QUEUED_BYTES, ConsumerJob
 from graphsvc.ingest.kafka import _Partition as Partition
 from graphsvc.ingest.kafka import _Record as Record
 from graphsvc.ingest.kafka import _take as take
@@ -11,7 +13,7 @@ from graphsvc.ingest.kafka import _take as take
 
 def partition(number: int, keys: Iterable[str | None], size: int = 1, *, since: int = 0) -> Partition:
     """A partition in which records with these keys wait, one sent each millisecond from a time on."""
-    waiting = deque(Record(at, since + at, key and key.encode(), b"x" * size) for at, key in enumerate(keys))
+    waiting = deque(Record(at, since + at, key and key.encode(), b"x" * size, size) for at, key in enumerate(keys))
     return Partition("t", number, 0, len(waiting), waiting)
 
 
@@ -20,6 +22,43 @@ def taken(partitions: list[Partition], most: int) -> list[tuple[int, int]]:
     found = [(found.number, record.offset) for found, record in take(partitions, most)]
     assert found == sorted(found)
     return found
+
+
+@pytest.fixture
+def job() -> ConsumerJob:
+    """A consumer with one partition, which has not begun."""
+    job = ConsumerJob(None, None, None, None)  # type: ignore[arg-type]
+    job._partitions["t", 0] = partition(0, "")
+    return job
+
+
+def test_a_burst_is_taken_when_it_is_over(job: ConsumerJob) -> None:
+    fetch(job, POLL_RECORDS)
+    fetch(job, BURST)
+    assert job._holds_back()
+    fetch(job, 1)
+    assert not job._holds_back()
+    fetch(job, POLL_RECORDS)
+    assert not job._holds_back()
+
+
+@pytest.mark.parametrize("size", [1, QUEUED_BYTES // POLL_RECORDS // 3])
+def test_a_burst_that_goes_on_is_taken_before_nothing_fits_in(job: ConsumerJob, size: int) -> None:
+    while job._gathering:
+        fetch(job, POLL_RECORDS, size)
+    assert not job._waits(1)
+
+
+@pytest.mark.parametrize("records", [POLL_RECORDS, BURST])
+def test_nothing_behind_a_burst_ends_it(job: ConsumerJob, records: int) -> None:
+    fetch(job, records)
+    fetch(job, 0)
+    assert not job._holds_back()
+
+
+def fetch(job: ConsumerJob, records: int, size: int = 1) -> None:
+    """What the polling thread does with what it has fetched."""
+    job._accept({("t", 0): [*partition(0, "x" * records, size).waiting]}, records)
 
 
 def test_each_partition_has_its_share() -> None:
