@@ -29,6 +29,8 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    ValueNode,
+    VariableNode,
     get_named_type,
     get_variable_values,
     is_abstract_type,
@@ -54,7 +56,7 @@ MAX_COERCION_ERRORS = 50  # as GraphQL's executor has it
 
 
 class _Root(NamedTuple):
-    """A field of the query type, its nodes, its resolver, and how that gets its arguments."""
+    """A field of the query type, its nodes, its resolver, and its arguments; those without variables are fixed."""
 
     key: str
     field: GraphQLField
@@ -62,6 +64,8 @@ class _Root(NamedTuple):
     group: Group
     own: Any
     convert: Convert
+    fixed: dict[str, Any]
+    varying: GraphQLField
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,8 @@ class Direct:
             raise NotPlainError
         _check(writer, field.type, group)
         convert = converter(own, self._registry, self._config)
-        return _Root(key, field, [details.node for details in group], group, own, convert)
+        nodes = [details.node for details in group]
+        return _Root(key, field, nodes, group, own, convert, *_arguments(field, nodes[0]))
 
     def _calls(self, plan: Plan, variables: dict[str, Any], context: Any) -> list[Callable[[], Any]] | None:
         """The resolvers, ready to be called; None if the variables or arguments are wrong."""
@@ -189,7 +194,7 @@ class Direct:
             return None
 
     def _call(self, plan: Plan, root: _Root, values: VariableValues, context: Any) -> Callable[[], Any]:
-        given = root.convert(get_argument_values(root.field, root.nodes[0], values))
+        given = root.convert(root.fixed | get_argument_values(root.varying, root.nodes[0], values))
         query_type = self._schema.query_type
         assert query_type is not None  # noqa: S101  the plan has been compiled
         raw = GraphQLResolveInfo(
@@ -267,6 +272,27 @@ class _Subfields:
             return True
         kind = self._schema.get_type(condition)
         return kind is not None and is_abstract_type(kind) and self._schema.is_sub_type(kind, parent)
+
+
+def _arguments(field: GraphQLField, node: FieldNode) -> tuple[dict[str, Any], GraphQLField]:
+    """
+    A field's arguments that no variable stands in, ready, and a field with the others alone.
+
+    Raises:
+        NotPlainError: One of them is not right.
+    """
+    varying = {argument.name.value for argument in node.arguments or () if _varies(argument.value)}
+    fixed = GraphQLField(field.type, {name: kind for name, kind in field.args.items() if name not in varying})
+    try:
+        found = get_argument_values(fixed, node)
+    except GraphQLError as exc:
+        raise NotPlainError from exc
+    return found, GraphQLField(field.type, {name: field.args[name] for name in varying if name in field.args})
+
+
+def _varies(value: ValueNode) -> bool:
+    inner = [*getattr(value, "values", ()), *(field.value for field in getattr(value, "fields", ()))]
+    return isinstance(value, VariableNode) or any(map(_varies, inner))
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
