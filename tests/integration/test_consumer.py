@@ -19,7 +19,7 @@ from graphsvc.graph.writer import Fenced
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import Relay
 from graphsvc.ingest.changes import Answer
-from graphsvc.ingest.kafka import LANES, WARY_LANES, ConsumerJob
+from graphsvc.ingest.kafka import CONSUMER, LANES, WARY_LANES, ConsumerJob
 from graphsvc.ingest.line import Line
 from graphsvc.ingest.service import Delivery, IngestService
 from graphsvc.ingest.snapshot import Item, decode_proposal
@@ -191,6 +191,25 @@ async def test_a_batch_behind_one_that_has_to_begin_again_does_so_too(
     assert await outbox.offsets("g", [("t", 0)]) == {("t", 0): (7, 1)}
     text = "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.value ORDER BY a.value"
     assert await values(graph, database, text) == ['{"description":"first"}', '{"description":"second"}']
+
+
+async def test_a_record_larger_than_what_is_fetched_at_once_comes_too(
+    graph: AsyncDriver,
+    database: str,
+    service: IngestService,
+    codec: Codec,
+    outbox: Outbox,
+    kafka: KafkaSettings,
+    topics: Topics,
+) -> None:
+    long = "x" * 3 * CONSUMER["max.partition.fetch.bytes"]
+    topics.send([proposal(n, long if n == 1 else "short") for n in range(3)])
+
+    async with running(ConsumerJob(service, codec, outbox, kafka)):
+        await until(consumed(outbox, kafka, 3))
+
+    sizes = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN size(a.value) > 100")
+    assert sorted(sizes) == [False, False, True]
 
 
 async def test_members_of_a_group_share_the_work(

@@ -1,5 +1,6 @@
 """The short way to an answer says what the usual way says, or leaves the request to it."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -23,10 +24,10 @@ class _Reader:
     """Two datasets and a chart upstream of one, or an error."""
 
     def __init__(self) -> None:
-        self.walks = 0
+        self.walks: list[Walk] = []
 
     async def lineage(self, walk: Walk) -> Lineage | None:
-        self.walks += 1
+        self.walks.append(walk)
         if walk.urn != START:
             raise BadRequest("no such thing")
         urns = ["urn:li:dataset:b", 'urn:li:dataset:"%b', "urn:li:chart:c"]
@@ -55,13 +56,37 @@ async def test_the_short_way_answers_the_same() -> None:
     assert orjson.loads(orjson.dumps(short.data)) == orjson.loads(orjson.dumps(usual.data))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        ("urn: $urn, maxHops: $hops, direction: UPSTREAM", {"urn": START, "hops": 2}),
+        ("urn: $urn, maxHops: $hops, direction: UPSTREAM", {"urn": START}),
+        ('urn: "urn:li:dataset:a", maxHops: 7, direction: UPSTREAM, types: ["DownstreamOf"]', {}),
+        ('urn: $urn, types: ["DownstreamOf", $type], direction: UPSTREAM', {"urn": START, "type": "Consumes"}),
+    ],
+)
+async def test_arguments_are_the_same(arguments: str, variables: dict[str, Any]) -> None:
+    """Those with variables, also inside of a list, without, and those that are left out; whatever came before."""
+    kinds = {"$urn": "String!", "$hops": "Int", "$type": "String!"}
+    defined = ", ".join(f"{name}: {kind}" for name, kind in kinds.items() if name in arguments)
+    text = f"query{f'({defined})' if defined else ''} {{ lineage({arguments}) {{ total }} }}"
+    _, short, direct, reader = await both(text, variables)
+    assert short is not None
+    again = await direct.execute(text, {**variables, "urn": "urn:li:dataset:other"}, None, None, direct.context())
+    assert again is not None
+
+    usual_walk, short_walk, other = reader.walks
+    assert short_walk == usual_walk
+    assert other == (replace(usual_walk, urn="urn:li:dataset:other") if "$urn" in arguments else usual_walk)
+
+
 async def test_an_error_of_a_resolver_is_told_the_same() -> None:
     """With its path, place and code."""
     usual, short, _, reader = await both(QUERY, {"urn": "urn:li:dataset:other"})
 
     assert [error.formatted for error in short.errors] == [error.formatted for error in usual.errors]
     assert short.data == usual.data == {"up": None}
-    assert reader.walks == 2
+    assert len(reader.walks) == 2
 
 
 @pytest.mark.parametrize(
@@ -78,7 +103,7 @@ async def test_what_cannot_be_compiled_goes_the_usual_way(text: str, variables: 
     _, short, _, reader = await both(text, variables)
 
     assert short is None
-    assert reader.walks <= 1
+    assert len(reader.walks) <= 1
 
 
 async def test_what_turns_out_not_to_be_plain_goes_the_usual_way_from_then_on() -> None:
@@ -88,7 +113,7 @@ async def test_what_turns_out_not_to_be_plain_goes_the_usual_way_from_then_on() 
 
     assert short is None
     assert await direct.execute(text, {"urn": START}, None, None, direct.context()) is None
-    assert reader.walks == 2
+    assert len(reader.walks) == 2
 
 
 async def test_a_document_that_was_not_validated_goes_the_usual_way() -> None:
