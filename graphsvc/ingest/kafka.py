@@ -152,6 +152,7 @@ class ConsumerJob:
         self._partitions: dict[Place, _Partition] = {}
         self._queued_records = self._queued_bytes = 0
         self._last: Line | None = None
+        self._alone = False
         self._gathering = True
         self._decoding = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -191,17 +192,20 @@ class ConsumerJob:
         def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
             starts = _wait(loop, self._assign([(p.topic, p.partition) for p in partitions]))
             consumer.incremental_assign([_from(place, start) for place, start in starts.items()])
+            self._alone = all(self._has_all(consumer, topic) for topic in topics)
 
         def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
             leave([(p.topic, p.partition) for p in partitions])
 
         def leave(places: Collection[Place]) -> None:
+            self._alone = False
             going = [partition for place in places if (partition := self._partitions.get(place))]
             _wait(loop, self._revoke(places, REVOKE_S))
             self._commit(consumer, going, committed)
 
         def on_lost(_: Consumer, partitions: list[TopicPartition]) -> None:
             log.warning("partitions lost", partitions=[f"{p.topic}[{p.partition}]" for p in partitions])
+            self._alone = False
             _wait(loop, self._revoke([(p.topic, p.partition) for p in partitions], 0))
 
         topics = [self._kafka.proposal_topic, *([self._kafka.event_topic] if self._kafka.event_topic else [])]
@@ -227,6 +231,13 @@ class ConsumerJob:
             loop.call_soon_threadsafe(self._stop)
             leave(list(self._partitions))
             consumer.close()
+
+    def _has_all(self, consumer: Consumer, topic: str) -> bool:
+        """Whether all partitions of a topic are ours: then nobody else of the group writes."""
+        with suppress(KafkaException):
+            numbers = consumer.list_topics(topic, timeout=BROKER_ANSWER_S).topics[topic].partitions
+            return bool(numbers) and all((topic, number) in self._partitions for number in numbers)
+        return False
 
     def _seek_strays(self, consumer: Consumer, loop: asyncio.AbstractEventLoop) -> None:
         """Read partitions anew where another has moved the group on; mostly there are none."""
@@ -424,7 +435,8 @@ class ConsumerJob:
         def traced(answers: Sequence[Answer]) -> list[Row]:
             return refusals(decoded, answers)
 
-        answers = await self._service.consume(items, Delivery(self._kafka.group, advances, letters, traced, line))
+        delivery = Delivery(self._kafka.group, advances, letters, traced, line, self._alone)
+        answers = await self._service.consume(items, delivery)
         for (partition, _), advance in zip(_groups(taken), advances, strict=True):
             partition.next = advance.next
         metrics.count("kafka", answers)

@@ -60,6 +60,7 @@ class Delivery:
         letters: Answers -> rows of the outbox for what was refused.
         refusals: Answers -> rows of `write/note_refusals`, for those who ask what became of a trace.
         line: The batch's place among those of its consumer: it is committed behind the one before.
+        alone: No other member of the group writes what stands beside it in the topic.
     """
 
     group: str
@@ -67,6 +68,7 @@ class Delivery:
     letters: Callable[[Sequence[Answer]], list[Row]]
     refusals: Callable[[Sequence[Answer]], list[Row]]
     line: Line
+    alone: bool
 
 
 class Blocked(StoreUnavailable):
@@ -234,9 +236,9 @@ class IngestService:
         delivery: Delivery | None = None,
     ) -> list[Answer]:
         order = steps(changes)
-        # While writers of other processes are in the way, no lock is held longer than it has to be.
+        # Where writers of other processes may be in the way, no lock is held longer than it has to be.
         one = len(order) == 1 and not any(change.deletes_entity for change in changes)
-        part = one and not self._wariness.now
+        part = one and not self._wariness.now and (delivery is None or delivery.alone)
         async with self._apart.turn(changes, part=part) as turn:
             if not part:
                 await turn.lead()

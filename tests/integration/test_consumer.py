@@ -154,7 +154,7 @@ async def test_a_consumer_that_lost_its_partition_writes_nothing(
     """The offset in Neo4j is compared and set in the batch's transaction."""
 
     def delivery(start: int, after: int) -> Delivery:
-        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [], lambda _: [], Line(None))
+        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [], lambda _: [], Line(None), alone=True)
 
     await service.consume([decode_proposal(proposal(1, "first"))], delivery(-1, 5))
     with pytest.raises(Fenced):
@@ -174,7 +174,7 @@ async def test_a_batch_behind_one_that_has_to_begin_again_does_so_too(
     first.seal()
 
     def delivery(start: int, after: int, line: Line) -> Delivery:
-        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [], lambda _: [], line)
+        return Delivery("g", [Advance("t", 0, start, after, 1)], lambda _: [], lambda _: [], line, alone=True)
 
     await first.begin()
     waiting = asyncio.create_task(
@@ -235,6 +235,26 @@ async def test_members_of_a_group_share_the_work(
 
     versions = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.version")
     assert versions == [20] * 50
+
+
+async def test_a_consumer_knows_whether_others_are_in_its_group(
+    service: IngestService, codec: Codec, outbox: Outbox, kafka: KafkaSettings
+) -> None:
+    """Then it does not hold the locks of a part of a batch while it waits for what the rest needs."""
+    ours, other = (ConsumerJob(service, codec, outbox, kafka) for _ in range(2))
+
+    def is_alone(alone: bool) -> Callable[[], Any]:
+        async def found() -> bool:
+            return ours._alone is alone
+
+        return found
+
+    async with running(ours):
+        await until(is_alone(True))
+        async with running(other):
+            await until(is_alone(False))
+            assert not other._alone
+        await until(is_alone(True))
 
 
 @pytest.mark.parametrize(("wary", "most"), [(True, WARY_LANES), (False, LANES)])
