@@ -41,6 +41,7 @@ POLL_RECORDS = 500
 # before a poll of so long brings fewer than a burst: the partitions are abreast then, and batches meet less.
 BURST = 50
 GATHER_S = 0.01
+FETCHED_BYTES = 256 * 1024  # of a partition, before the next one's turn; a larger record is fetched all the same
 COMMIT_S = 1.0
 LAG_S = 5.0
 QUEUED_RECORDS = 10_000  # past it, or past the bytes, nothing is fetched
@@ -62,8 +63,7 @@ CONSUMER = {
     "session.timeout.ms": 10_000,
     "max.poll.interval.ms": 600_000,
     "queued.max.messages.kbytes": QUEUED_BYTES // 1024,
-    "max.partition.fetch.bytes": 256
-    * 1024,  # so that all partitions come in turn; larger records are fetched all the same
+    "max.partition.fetch.bytes": FETCHED_BYTES,
 }
 
 Place = tuple[str, int]

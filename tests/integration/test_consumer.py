@@ -19,7 +19,7 @@ from graphsvc.graph.writer import Fenced
 from graphsvc.ingest.avro import Codec
 from graphsvc.ingest.changelog import Relay
 from graphsvc.ingest.changes import Answer
-from graphsvc.ingest.kafka import CONSUMER, LANES, WARY_LANES, ConsumerJob
+from graphsvc.ingest.kafka import FETCHED_BYTES, LANES, WARY_LANES, ConsumerJob
 from graphsvc.ingest.line import Line
 from graphsvc.ingest.service import Delivery, IngestService
 from graphsvc.ingest.snapshot import Item, decode_proposal
@@ -202,7 +202,7 @@ async def test_a_record_larger_than_what_is_fetched_at_once_comes_too(
     kafka: KafkaSettings,
     topics: Topics,
 ) -> None:
-    long = "x" * 3 * CONSUMER["max.partition.fetch.bytes"]
+    long = "x" * 3 * FETCHED_BYTES
     topics.send([proposal(n, long if n == 1 else "short") for n in range(3)])
 
     async with running(ConsumerJob(service, codec, outbox, kafka)):
