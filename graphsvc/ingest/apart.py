@@ -14,8 +14,8 @@ class Turn:
     One batch's turn beside those of other batches.
 
     Attributes:
-        late: URNs whose changes have to wait until the earlier batches are over; the others need not, but for edges.
-        awaited: `late`, and ends which earlier batches write or bring into being: they are not to be touched before.
+        awaited: URNs that are not to be touched before the earlier batches are over: what those touch of its own
+            entities, and ends of its edges which they write or bring into being.
     """
 
     def __init__(self, changes: Sequence[Change], earlier: Iterable["Turn"], known: Collection[str]) -> None:
@@ -23,10 +23,14 @@ class Turn:
         self.written = frozenset(change.urn.text for change in changes)
         self.touched = self.written.union(end for change in changes for end in _ends(change))
         self.new = frozenset(urn for urn in self.touched if urn not in known)
-        self.late: frozenset[str] = frozenset()
         self.awaited: frozenset[str] = frozenset()
         self._met = [other for other in earlier if self._meets(other)]
         self._locked, self._over = asyncio.Event(), asyncio.Event()
+
+    @property
+    def late(self) -> frozenset[str]:
+        """URNs whose changes have to wait until the earlier batches are over; the others need not, but for edges."""
+        return self.written & self.awaited
 
     def _meets(self, other: "Turn") -> bool:
         """
@@ -58,7 +62,7 @@ class Turn:
             for other in met:
                 await other._over.wait()  # noqa: SLF001
         else:
-            self.late, self.awaited = late, late | (self.touched & theirs)
+            self.awaited = late | (self.touched & theirs)
 
     def has_locks(self) -> None:
         """Let later batches begin that meet this one."""
@@ -68,7 +72,7 @@ class Turn:
         """Wait for the earlier batches that this one meets to be over."""
         for other in self._met:
             await other._over.wait()  # noqa: SLF001
-        self.late = self.awaited = frozenset()
+        self.awaited = frozenset()
 
     def end(self) -> None:
         """Let those go that wait for the end."""

@@ -77,8 +77,11 @@ class _Record:
     at: int
     key: bytes | None
     value: bytes | None
-    size: int
     start: int = -1  # the group's offset before it
+
+    @property
+    def size(self) -> int:
+        return len(self.value or b"")
 
 
 @dataclass(slots=True, eq=False)
@@ -152,7 +155,7 @@ class ConsumerJob:
         self._partitions: dict[Place, _Partition] = {}
         self._queued_records = self._queued_bytes = 0
         self._last: Line | None = None
-        self._alone = False
+        self._of_topics: frozenset[Place] = frozenset()
         self._gathering = True
         self._decoding = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -192,20 +195,18 @@ class ConsumerJob:
         def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
             starts = _wait(loop, self._assign([(p.topic, p.partition) for p in partitions]))
             consumer.incremental_assign([_from(place, start) for place, start in starts.items()])
-            self._alone = all(self._has_all(consumer, topic) for topic in topics)
+            self._of_topics = _all_places(consumer, topics)
 
         def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
             leave([(p.topic, p.partition) for p in partitions])
 
         def leave(places: Collection[Place]) -> None:
-            self._alone = False
             going = [partition for place in places if (partition := self._partitions.get(place))]
             _wait(loop, self._revoke(places, REVOKE_S))
             self._commit(consumer, going, committed)
 
         def on_lost(_: Consumer, partitions: list[TopicPartition]) -> None:
             log.warning("partitions lost", partitions=[f"{p.topic}[{p.partition}]" for p in partitions])
-            self._alone = False
             _wait(loop, self._revoke([(p.topic, p.partition) for p in partitions], 0))
 
         topics = [self._kafka.proposal_topic, *([self._kafka.event_topic] if self._kafka.event_topic else [])]
@@ -231,13 +232,6 @@ class ConsumerJob:
             loop.call_soon_threadsafe(self._stop)
             leave(list(self._partitions))
             consumer.close()
-
-    def _has_all(self, consumer: Consumer, topic: str) -> bool:
-        """Whether all partitions of a topic are ours: then nobody else of the group writes."""
-        with suppress(KafkaException):
-            numbers = consumer.list_topics(topic, timeout=BROKER_ANSWER_S).topics[topic].partitions
-            return bool(numbers) and all((topic, number) in self._partitions for number in numbers)
-        return False
 
     def _seek_strays(self, consumer: Consumer, loop: asyncio.AbstractEventLoop) -> None:
         """Read partitions anew where another has moved the group on; mostly there are none."""
@@ -273,6 +267,11 @@ class ConsumerJob:
                     metrics.LAG.labels(topic, number).set(max(0, high - max(0, partition.next)))
 
     # --- In the event loop ----------------------------------------------------------------------------------------
+
+    @property
+    def _alone(self) -> bool:
+        """Whether all partitions of the topics are ours: then nobody else of the group writes."""
+        return bool(self._of_topics) and self._partitions.keys() >= self._of_topics
 
     async def _assign(self, places: Sequence[Place]) -> dict[Place, int]:
         """Make the partitions ours; gives where each of them goes on, -1 for the beginning."""
@@ -519,6 +518,17 @@ def _fetch(consumer: Consumer, wait_s: float) -> list[Message]:
     return [] if first is None else [first, *consumer.consume(POLL_RECORDS - 1, 0)]
 
 
+def _all_places(consumer: Consumer, topics: Sequence[str]) -> frozenset[Place]:
+    """All partitions of the topics; none where Kafka does not know them all."""
+    with suppress(KafkaException):
+        found = {
+            topic: consumer.list_topics(topic, timeout=BROKER_ANSWER_S).topics[topic].partitions for topic in topics
+        }
+        if all(found.values()):
+            return frozenset((topic, number) for topic, numbers in found.items() for number in numbers)
+    return frozenset()
+
+
 def _by_place(messages: Sequence[Message]) -> dict[Place, list[_Record]]:
     found: dict[Place, list[_Record]] = {}
     for message in messages:
@@ -530,8 +540,7 @@ def _by_place(messages: Sequence[Message]) -> dict[Place, list[_Record]]:
             continue
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         assert topic is not None and partition is not None and offset is not None  # noqa: S101, PT018  no error, so all there
-        value = _bytes(message.value())
-        record = _Record(offset, message.timestamp()[1], _bytes(message.key()), value, len(value or b""))
+        record = _Record(offset, message.timestamp()[1], _bytes(message.key()), _bytes(message.value()))
         found.setdefault((topic, partition), []).append(record)
     return found
 

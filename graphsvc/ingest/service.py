@@ -330,14 +330,12 @@ class IngestService:
         Returns:
             The clock of the first step, answers by place in the batch, and what the change log has to say.
         """
-        early = {at: change for at, change in changes.items() if change.urn.text not in turn.late}
-        late = {at: change for at, change in changes.items() if change.urn.text in turn.late}
-        awaited = turn.awaited
-        locks = wanted(early.values(), ends_of, self._registry)
-        if awaited:
-            locks = {urn: names for urn, names in locks.items() if urn not in awaited}
+        awaited, late_urns = turn.awaited, turn.late
+        early = {at: change for at, change in changes.items() if change.urn.text not in late_urns}
+        late = {at: change for at, change in changes.items() if change.urn.text in late_urns}
+        locks = wanted(changes.values(), ends_of, self._registry)
         # Neo4j's clock, read under the locks: what is written to one entity is in order, whoever writes it.
-        locked = await writer.lock(tx, locks)
+        locked = await writer.lock(tx, {urn: names for urn, names in locks.items() if urn not in awaited})
         turn.has_locks()
         clock = clock or locked.now
         stamp = Stamp(actor, clock // 1_000)
@@ -349,8 +347,7 @@ class IngestService:
         if awaited:
             await pipeline.run(tx, writer.applied(planner.own(), nodes))
             await _patiently(turn.lead())
-            rest = wanted(late.values(), ends_of, self._registry)
-            more = await writer.lock(tx, {urn: names for urn, names in rest.items() if urn in awaited})
+            more = await writer.lock(tx, {urn: names for urn, names in locks.items() if urn in awaited})
             planner.know(more)
             answers |= await self._planned(tx, planner, late)
             nodes = {**nodes, **more.nodes}

@@ -1,7 +1,7 @@
 """The consumer job against a real Kafka: everything applied once, poison apart, whoever comes and goes."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +23,9 @@ from graphsvc.ingest.kafka import FETCHED_BYTES, LANES, WARY_LANES, ConsumerJob
 from graphsvc.ingest.line import Line
 from graphsvc.ingest.service import Delivery, IngestService
 from graphsvc.ingest.snapshot import Item, decode_proposal
+
+NewConsumer = Callable[..., ConsumerJob]
+Consumed = Callable[[int], Awaitable[None]]
 
 
 def table(number: int) -> str:
@@ -65,28 +68,34 @@ async def values(driver: AsyncDriver, database: str, text: str) -> list[Any]:
         return [record[0] async for record in await session.run(text)]  # type: ignore[arg-type]
 
 
-def consumed(outbox: Outbox, kafka: KafkaSettings, records: int) -> Callable[[], Any]:
-    async def done() -> bool:
-        places = [(kafka.proposal_topic, n) for n in range(kafka.partitions)]
-        return sum(offset for offset, _ in (await outbox.offsets(kafka.group, places)).values()) >= records
+@pytest.fixture
+def consumer(service: IngestService, codec: Codec, outbox: Outbox, kafka: KafkaSettings) -> NewConsumer:
+    """Makes a member of the test's group; with settings of its own, if any are given."""
+    return lambda **own: ConsumerJob(service, codec, outbox, kafka.model_copy(update=own))
 
-    return done
+
+@pytest.fixture
+def consumed(outbox: Outbox, kafka: KafkaSettings) -> Consumed:
+    """Waits until the group has applied so many records."""
+    places = [(kafka.proposal_topic, n) for n in range(kafka.partitions)]
+
+    async def wait(records: int) -> None:
+        async def done() -> bool:
+            return sum(offset for offset, _ in (await outbox.offsets(kafka.group, places)).values()) >= records
+
+        await until(done)
+
+    return wait
 
 
 async def test_what_is_on_the_topic_is_applied_in_order_per_urn(
-    graph: AsyncDriver,
-    database: str,
-    service: IngestService,
-    codec: Codec,
-    outbox: Outbox,
-    kafka: KafkaSettings,
-    topics: Topics,
+    graph: AsyncDriver, database: str, consumer: NewConsumer, consumed: Consumed, topics: Topics
 ) -> None:
     """Many updates of few URNs: every version is there, the last value is current."""
     topics.send([proposal(n % 20, f"v{n // 20}") for n in range(400)])
 
-    async with running(ConsumerJob(service, codec, outbox, kafka)):
-        await until(consumed(outbox, kafka, 400))
+    async with running(consumer()):
+        await consumed(400)
 
     current = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN [a.version, a.value]")
     assert current == [[20, '{"description":"v19"}']] * 20
@@ -97,10 +106,11 @@ async def test_what_is_on_the_topic_is_applied_in_order_per_urn(
 async def test_poison_goes_to_the_dead_letters_and_the_rest_lands(
     graph: AsyncDriver,
     database: str,
-    service: IngestService,
     codec: Codec,
     outbox: Outbox,
     kafka: KafkaSettings,
+    consumer: NewConsumer,
+    consumed: Consumed,
     topics: Topics,
 ) -> None:
     """Every kind of record that can never be applied is in the failed topic, with reason, place and original bytes."""
@@ -123,8 +133,8 @@ async def test_poison_goes_to_the_dead_letters_and_the_rest_lands(
         ],
     )
 
-    async with running(ConsumerJob(service, codec, outbox, kafka), Relay(outbox, codec, kafka)):
-        await until(consumed(outbox, kafka, 100 + len(poison)))
+    async with running(consumer(), Relay(outbox, codec, kafka)):
+        await consumed(100 + len(poison))
 
         async def published() -> bool:
             return await outbox.depth() == 0
@@ -194,35 +204,23 @@ async def test_a_batch_behind_one_that_has_to_begin_again_does_so_too(
 
 
 async def test_a_record_larger_than_what_is_fetched_at_once_comes_too(
-    graph: AsyncDriver,
-    database: str,
-    service: IngestService,
-    codec: Codec,
-    outbox: Outbox,
-    kafka: KafkaSettings,
-    topics: Topics,
+    graph: AsyncDriver, database: str, consumer: NewConsumer, consumed: Consumed, topics: Topics
 ) -> None:
     long = "x" * 3 * FETCHED_BYTES
     topics.send([proposal(n, long if n == 1 else "short") for n in range(3)])
 
-    async with running(ConsumerJob(service, codec, outbox, kafka)):
-        await until(consumed(outbox, kafka, 3))
+    async with running(consumer()):
+        await consumed(3)
 
     sizes = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN size(a.value) > 100")
     assert sorted(sizes) == [False, False, True]
 
 
 async def test_members_of_a_group_share_the_work(
-    graph: AsyncDriver,
-    database: str,
-    service: IngestService,
-    codec: Codec,
-    outbox: Outbox,
-    kafka: KafkaSettings,
-    topics: Topics,
+    graph: AsyncDriver, database: str, consumer: NewConsumer, consumed: Consumed, topics: Topics
 ) -> None:
     """Consumers join and leave while records come: nothing is lost, nothing applied twice."""
-    jobs = [ConsumerJob(service, codec, outbox, kafka) for _ in range(3)]
+    jobs = [consumer() for _ in range(3)]
     first = [proposal(n % 50, f"a{n}") for n in range(500)]
     second = [proposal(n % 50, f"b{n}") for n in range(500)]
 
@@ -230,18 +228,16 @@ async def test_members_of_a_group_share_the_work(
         await asyncio.to_thread(topics.send, first)
         async with running(jobs[1], jobs[2]):
             await asyncio.to_thread(topics.send, second)
-            await until(consumed(outbox, kafka, 700))
-        await until(consumed(outbox, kafka, 1_000))
+            await consumed(700)
+        await consumed(1_000)
 
     versions = await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN a.version")
     assert versions == [20] * 50
 
 
-async def test_a_consumer_knows_whether_others_are_in_its_group(
-    service: IngestService, codec: Codec, outbox: Outbox, kafka: KafkaSettings
-) -> None:
+async def test_a_consumer_knows_whether_others_are_in_its_group(consumer: NewConsumer) -> None:
     """Then it does not hold the locks of a part of a batch while it waits for what the rest needs."""
-    ours, other = (ConsumerJob(service, codec, outbox, kafka) for _ in range(2))
+    ours, other = (consumer() for _ in range(2))
 
     def is_alone(alone: bool) -> Callable[[], Any]:
         async def found() -> bool:
@@ -260,9 +256,8 @@ async def test_a_consumer_knows_whether_others_are_in_its_group(
 @pytest.mark.parametrize(("wary", "most"), [(True, WARY_LANES), (False, LANES)])
 async def test_fewer_batches_at_a_time_while_others_are_in_the_way(
     service: IngestService,
-    codec: Codec,
-    outbox: Outbox,
-    kafka: KafkaSettings,
+    consumer: NewConsumer,
+    consumed: Consumed,
     topics: Topics,
     monkeypatch: pytest.MonkeyPatch,
     wary: bool,
@@ -283,8 +278,8 @@ async def test_fewer_batches_at_a_time_while_others_are_in_the_way(
     monkeypatch.setattr(IngestService, "wary", wary)
     topics.send([proposal(n, "once") for n in range(600)])
 
-    async with running(ConsumerJob(service, codec, outbox, kafka.model_copy(update={"batch_items": 12}))):
-        await until(consumed(outbox, kafka, 600))
+    async with running(consumer(batch_items=12)):
+        await consumed(600)
 
     assert max(running_now) == most
 
@@ -292,10 +287,9 @@ async def test_fewer_batches_at_a_time_while_others_are_in_the_way(
 async def test_a_store_that_is_away_stops_consumption(
     graph: AsyncDriver,
     database: str,
-    service: IngestService,
-    codec: Codec,
     outbox: Outbox,
-    kafka: KafkaSettings,
+    consumer: NewConsumer,
+    consumed: Consumed,
     topics: Topics,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -311,11 +305,11 @@ async def test_a_store_that_is_away_stops_consumption(
     monkeypatch.setattr(IngestService, "_attempt", attempt)
     topics.send([proposal(n, "x") for n in range(30)])
 
-    async with running(ConsumerJob(service, codec, outbox, kafka)):
+    async with running(consumer()):
         await asyncio.sleep(3)
         assert await values(graph, database, "MATCH (a:Aspect) RETURN count(a)") == [0]
         away = False
-        await until(consumed(outbox, kafka, 30))
+        await consumed(30)
 
     assert await outbox.depth() == 0
     assert await values(graph, database, "MATCH (a:Aspect {name: 'datasetProperties'}) RETURN count(a)") == [30]

@@ -13,7 +13,7 @@ from graphsvc.ingest.kafka import _take as take
 
 def partition(number: int, keys: Iterable[str | None], size: int = 1, *, since: int = 0) -> Partition:
     """A partition in which records with these keys wait, one sent each millisecond from a time on."""
-    waiting = deque(Record(at, since + at, key and key.encode(), b"x" * size, size) for at, key in enumerate(keys))
+    waiting = deque(Record(at, since + at, key and key.encode(), b"x" * size) for at, key in enumerate(keys))
     return Partition("t", number, 0, len(waiting), waiting)
 
 
