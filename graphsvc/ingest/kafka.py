@@ -190,12 +190,19 @@ class ConsumerJob:
     # --- In the polling thread ------------------------------------------------------------------------------------
 
     def _poll(self, consumer: Consumer, loop: asyncio.AbstractEventLoop) -> None:
-        """Fetch, hand over, commit. It never waits for a transaction but where partitions go, so the group keeps us."""
+        """
+        Fetch, hand over, commit. It never waits for a transaction but where partitions go, so the group keeps us.
+
+        What Kafka calls back must not call what waits for Kafka: the client forgets the call that it came from, and
+        aborts the process at the next one.
+        """
+        looked = True
 
         def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
+            nonlocal looked
             starts = _wait(loop, self._assign([(p.topic, p.partition) for p in partitions]))
             consumer.incremental_assign([_from(place, start) for place, start in starts.items()])
-            self._of_topics = _all_places(consumer, topics)
+            looked = False
 
         def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
             leave([(p.topic, p.partition) for p in partitions])
@@ -222,6 +229,8 @@ class ConsumerJob:
                 if messages or held:
                     loop.call_soon_threadsafe(self._accept, _by_place(messages), len(messages))
                 self._seek_strays(consumer, loop)
+                if not looked:
+                    self._of_topics, looked = _all_places(consumer, topics), True
                 if now >= commit_at:
                     self._commit(consumer, list(self._partitions.values()), committed)
                     commit_at = now + COMMIT_S

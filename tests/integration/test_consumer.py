@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from consuming import Topics, running, until
+from consuming import PARTITIONS, Topics, running, until
 from neo4j import AsyncDriver
 
 from graphsvc.config import KafkaSettings
@@ -251,6 +251,26 @@ async def test_a_consumer_knows_whether_others_are_in_its_group(consumer: NewCon
             await until(is_alone(False))
             assert not other._alone
         await until(is_alone(True))
+
+
+async def test_others_join_and_leave_within_one_call_to_kafka(
+    consumer: NewConsumer, consumed: Consumed, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka's client aborts the process at a second callback within a call if the first one called back itself."""
+    monkeypatch.setattr("graphsvc.ingest.kafka.POLL_S", 5.0)
+    jobs = [consumer() for _ in range(2)]
+
+    async with running(jobs[0]):
+        await until(lambda: _holds(jobs[0], PARTITIONS))
+        async with running(jobs[1]):
+            await until(lambda: _holds(jobs[1], PARTITIONS // 2))
+        await until(lambda: _holds(jobs[0], PARTITIONS))
+        await asyncio.to_thread(topics.send, [proposal(n, "after") for n in range(20)])
+        await consumed(20)
+
+
+async def _holds(job: ConsumerJob, partitions: int) -> bool:
+    return len(job._partitions) == partitions * 2  # of the proposals and of the older events
 
 
 @pytest.mark.parametrize(("wary", "most"), [(True, WARY_LANES), (False, LANES)])
