@@ -6,9 +6,9 @@
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
 // most     entities that are looked at; those behind them are not counted
-// names    [ways to write the text as a name, in lower case]: who is called so comes first. None: nothing is ranked, and the
-//          order is that of the URNs
-// words    [" " + what words of a name begin with]: then who has more of them in the name, and less else, counts for more
+// names    [ways to write the text as a name, in lower case]: who is called so comes first
+// words    [" " + what words of a name begin with]: then who has more of them in the name, and less else, counts for more.
+//          None: nothing is ranked, and the order is that of the URNs
 // letters  of the words together
 // start    entities to leave out
 // count    entities at most
@@ -20,7 +20,7 @@
 //          field together, the most frequent first, then by value
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique)
 // note     The index gives the best first, so that a limit cuts the worst. All are sorted, then collected. Sorting an UNWIND of the list would keep the list with each row of the page,
-//          which runs out of memory
+//          which runs out of memory. A property is read once, as a read walks along the node's properties
 //
 // :param texts => ["nameWords:orders"]
 // :param prefixes => []
@@ -66,13 +66,14 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
 WITH node, score LIMIT $most
-WITH node, score, CASE size($names) WHEN 0 THEN false
-    ELSE coalesce(toLower(node.name) IN $names, false) OR coalesce(toLower(node.id) IN $names, false) END AS called,
-  CASE size($names) WHEN 0 THEN [] ELSE [word IN $words WHERE (" " + node.nameWords) CONTAINS word] END AS found
-WITH node, called, CASE size($names) WHEN 0 THEN 0.0 ELSE score * (1 + 2.0 * size(found) / size($words)
-  + CASE WHEN size(found) = 0 THEN 0 WHEN coalesce(size(node.name), 0) <= $letters THEN 1 ELSE 1.0 * $letters / size(node.name) END
-  + CASE WHEN node.origin IS NULL OR node.origin = "PROD" THEN 0.1 ELSE 0 END) END AS score
-ORDER BY called DESC, score DESC, node.urn
+WITH node, score, node.urn AS urn, CASE WHEN $words <> [] THEN toLower(node.name) END AS name,
+  CASE WHEN $words <> [] THEN toLower(node.id) END AS id, CASE WHEN $words <> [] THEN node.origin END AS origin,
+  CASE WHEN $words <> [] THEN size([word IN $words WHERE (" " + node.nameWords) CONTAINS word]) END AS found
+WITH node, urn, CASE WHEN name IN $names OR id IN $names THEN 1 ELSE 0 END AS called, CASE WHEN $words = [] THEN 0.0 ELSE
+  score * (1 + 2.0 * found / size($words)
+  + CASE WHEN found = 0 THEN 0 WHEN coalesce(size(name), 0) <= $letters THEN 1 ELSE 1.0 * $letters / size(name) END
+  + CASE WHEN origin IS NULL OR origin = "PROD" THEN 0.1 ELSE 0 END) END AS score
+ORDER BY called DESC, score DESC, urn
 WITH collect(node) AS nodes, collect(score)[$start..][..$count] AS scores
 CALL (nodes) {
   UNWIND CASE WHEN "_entityType" IN $facets THEN nodes ELSE [] END AS node

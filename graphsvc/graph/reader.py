@@ -573,16 +573,16 @@ def _nodes(columns: Sequence[Sequence[Any]], size: int, *, in_order: bool) -> No
         size: Nodes to keep.
         in_order: They are in order; else only by distance. Python sorts URNs faster than Neo4j.
     """
-    urns, names, distances, removed, referenced_only = columns
+    *rows, removed = columns
     if not in_order:
-        rows = sorted(zip(urns, names, distances, strict=True), key=itemgetter(0))
-        rows.sort(key=itemgetter(2))
-        urns, names, distances = zip(*rows, strict=True)
-    urns = urns[:size]
-    return NodeColumns(urns, names[:size], distances[:size], _flags(urns, removed), _flags(urns, referenced_only))
+        by_urn = sorted(zip(*rows, strict=True), key=itemgetter(0))
+        by_urn.sort(key=itemgetter(2))
+        rows = list(zip(*by_urn, strict=True))
+    urns, names, distances, referenced_only = (column[:size] for column in rows)
+    return NodeColumns(urns, names, distances, _among(removed, urns), referenced_only)
 
 
-def _flags(urns: Sequence[str], those: Sequence[str]) -> list[bool]:
+def _among(those: Collection[str], urns: Sequence[str]) -> list[bool]:
     """Whether each URN is one of those, which are few."""
     return list(map(frozenset(those).__contains__, urns)) if those else [False] * len(urns)
 

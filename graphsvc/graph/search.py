@@ -369,10 +369,13 @@ class Search:
             )
             if found.rows or found.total or not text.nearer or await self._total(source):
                 break
-        hits = [
-            Hit(urn, name or urn, score, (("urn", urn),) if shown and wanted.urn else _matched(own, name or "", text))
-            for urn, name, score, _, own in found.rows
-        ]
+        hits = [Hit(urn, name or urn, score) for urn, name, score, _, _ in found.rows]
+        if shown:
+            held = (_matched(own, name or "", text) for _, name, _, _, own in found.rows)
+            hits = [
+                hit._replace(fields=(("urn", hit.urn),) if wanted.urn else fields)
+                for hit, fields in zip(hits, held, strict=True)
+            ]
         counts = self._counts(found.facets, names)
         return Answer(hits, min(found.total, self._most), counts, partial=found.total > self._most)
 
@@ -475,7 +478,7 @@ class Search:
             query("read/search_page"),
             **source,
             names=_names(text) if text else [],
-            words=[f" {word}" for word in words] or [" "],
+            words=([f" {word}" for word in words] or [" "]) if text else [],
             letters=sum(map(len, words)),
             start=asked.start,
             count=asked.count,

@@ -162,7 +162,8 @@ async def lineage(  # noqa: PLR0913  GraphQL's arguments
     question = ("lineage", asked.unpaged)
     pages = pages_of(cursor, asked.flows, question)
     look = _Look.at(info)
-    found = await asyncio.gather(*(_part(context, asked, look, *page) for page in pages.items()))
+    walks = [_part(context, asked, look, *page) for page in pages.items()]
+    found = [await walks[0]] if len(walks) == 1 else await asyncio.gather(*walks)
     parts = [part for part in found if part]
     return _result(parts, direction, asked.hops, question) if parts else None
 
