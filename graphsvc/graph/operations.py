@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 Row = dict[str, Any]
+NO_RUN = "no-run-id-provided"  # DataHub's, in system metadata of what no run of an ingestion sent
 
 
 @dataclass(frozen=True, slots=True)

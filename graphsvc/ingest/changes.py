@@ -12,6 +12,7 @@ import orjson
 
 from graphsvc.errors import Conflict, GraphsvcError, PreconditionFailed, StoreUnavailable
 from graphsvc.graph.operations import (
+    NO_RUN,
     Added,
     AspectState,
     EntityState,
@@ -29,7 +30,6 @@ from graphsvc.ingest.validate import Change, canonical
 from graphsvc.urn import parse_urn
 
 MESSAGE_ID_BYTES = 500  # a longer one would not fit into the index
-NO_RUN = "no-run-id-provided"
 
 
 @dataclass(slots=True)

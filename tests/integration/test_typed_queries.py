@@ -149,8 +149,15 @@ async def test_typed_query_answers_everything(ask: Ask, schema: strawberry.Schem
         made = (f"The aspect `{aspect}`.", f"Points of the aspect `{aspect}`, newest first.")
         if cls.fields[field].description in made:
             shown = found[field][0] if REGISTRY.aspects[aspect].timeseries else found[field]
-            sent = {key: value for key, value in value_of(aspect).items() if not isinstance(value, dict | list)}
+            sent = {key: value for key, value in value_of(aspect).items() if _is_plain(cls.fields[field], key, value)}
             assert {key: shown[key] for key in sent} == sent
+
+
+def _is_plain(field: GraphQLField, key: str, value: Any) -> bool:
+    """Whether a value of a record is shown as it was sent; DataHub shows some URNs as entities."""
+    of = get_named_type(field.type)
+    leaf = not isinstance(of, GraphQLObjectType) or is_leaf_type(get_named_type(of.fields[key].type))
+    return leaf and not isinstance(value, dict | list)
 
 
 @pytest.mark.usefixtures("everything")

@@ -38,8 +38,9 @@ def test_every_shipped_entity_type_has_a_graphql_type(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENTITIES)
 def test_a_type_shows_exactly_the_shared_aspects_it_can_have(name: str) -> None:
-    """What the model allows is there, and nothing else. DataHub's `CorpUser.status` is something else."""
-    allowed = {a for a in SHARED if a in ENTITIES[name].aspects} - ({"status"} if name == "corpuser" else set())
+    """What the model allows is there, and nothing else. The `status` of users and data contracts is something else."""
+    other = {"status"} if name in {"corpuser", "dataContract"} else set()
+    allowed = {a for a in SHARED if a in ENTITIES[name].aspects} - other
 
     shown = {aspect for aspect, cls in SHARED.items() if issubclass(class_of(name), cls)}
 

@@ -8,10 +8,11 @@ from graphsvc.api.filters import platform_urn
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, EntityWithRelationships, referred
 from graphsvc.api.graphql.placement import ParentContainersResult, ancestors
-from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, shown, stamp, text, view
+from graphsvc.api.graphql.views import AuditStamp, Json, Long, described, records, shown, stamp, text, texts, view
 
 if TYPE_CHECKING:
     from graphsvc.api.graphql.types import (
+        Application,
         Container,
         CorpUser,
         DataPlatform,
@@ -82,6 +83,14 @@ class DomainAssociation:
     """The domain that an entity belongs to."""
 
     domain: Annotated["Domain", _TYPES]
+    associated_urn: str
+
+
+@described
+class ApplicationAssociation:
+    """The application that an entity belongs to."""
+
+    application: Annotated["Application", _TYPES]
     associated_urn: str
 
 
@@ -226,6 +235,18 @@ class HasDomain(Entity):
         urns = value.get("domains")
         domain = referred(urns[0], "domain") if isinstance(urns, list) and urns else None
         return None if domain is None else DomainAssociation(domain=domain, associated_urn=self.urn)
+
+
+@strawberry.type
+class HasApplication(Entity):
+    """`applications`."""
+
+    @shown("The application that the entity belongs to; the first, if there are several.")
+    async def application(self, info: Info) -> ApplicationAssociation | None:
+        """Null if it belongs to none."""
+        urns = texts((await info.context.loaders.value(self.urn, "applications") or {}).get("applications"))
+        found: Application | None = referred(urns[0], "application") if urns else None
+        return None if found is None else ApplicationAssociation(application=found, associated_urn=self.urn)
 
 
 @strawberry.type

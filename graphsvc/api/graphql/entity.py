@@ -25,7 +25,8 @@ from graphsvc.api.graphql.loaders import (
 )
 from graphsvc.api.graphql.names import EntityType, entity_type_of, type_name
 from graphsvc.api.graphql.plain import Table
-from graphsvc.api.graphql.views import WRITTEN, AuditStamp, CustomPropertiesEntry, Long, described, shown
+from graphsvc.api.graphql.views import WRITTEN, AuditStamp, CustomPropertiesEntry, Long, described, number, shown
+from graphsvc.graph.operations import NO_RUN
 from graphsvc.graph.reader import AspectRow, Page, RelationshipRow
 from graphsvc.urn import parse_urn, urn_type
 
@@ -287,6 +288,14 @@ class Entity:
         first, size = info.context.page(start, count)
         rows = await info.context.loaders.histories.load(HistoryKey(self.urn, name, first, size))
         return [raw_aspect(row) for row in rows]
+
+    @shown("When a run of an ingestion last sent something of the entity; null if none did.")
+    async def last_ingested(self, info: Info) -> Long | None:
+        """By the system metadata of its current aspects, in milliseconds; writes of no run do not count."""
+        rows = await info.context.loaders.aspect_lists.load(AspectsKey(self.urn, None))
+        sent = [orjson.loads(row.system_metadata) for row in rows if row.system_metadata]
+        times = [number(data.get("lastObserved")) for data in sent if data.get("runId") not in {None, NO_RUN}]
+        return max((time for time in times if time is not None), default=None)
 
     @shown("Points of a timeseries aspect within a range of time (inclusive), newest first.")
     async def timeseries(

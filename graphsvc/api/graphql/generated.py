@@ -57,10 +57,16 @@ def _aspects(spec: EntitySpec, registry: Registry, known: Collection[str]) -> It
     shipped = load_registry().aspects
     for aspect in sorted(spec.aspects):
         own = graphql_name(aspect)
-        names = (own, *ASPECT_NAMES.get(spec.name, {}).get(aspect, ()))
+        names = (own, *ASPECT_NAMES.get(spec.name, {}).get(aspect, ()), *_short(spec.name, aspect))
         for name in names if aspect in shipped or own not in known else (f"{own}Aspect",):
             make = _timeseries if registry.aspects[aspect].timeseries else _aspect
             yield name, make(name, registry.aspects[aspect])
+
+
+def _short(entity_type: str, aspect: str) -> tuple[str, ...]:
+    """DataHub's own short names: the `properties` of an application, for one, are its `applicationProperties`."""
+    rest = aspect[len(entity_type) :] if aspect.lower().startswith(entity_type.lower()) else ""
+    return (rest.lower(),) if rest in {"Info", "Properties"} else ()
 
 
 def _aspect(name: str, aspect: AspectSpec) -> StrawberryField:

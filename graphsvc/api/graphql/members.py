@@ -54,7 +54,11 @@ async def assets(info: Info, urn: str, asked: SearchAcrossEntitiesInput | None) 
     """What a search finds among the assets that a data product names."""
     value = await info.context.loaders.value(urn, "dataProductProperties") or {}
     urns = [named for item in records(value.get("assets")) if (named := text(item.get("destinationUrn")))]
-    given = asked or SearchAcrossEntitiesInput(query="*")
+    return await among(info, urns, asked or SearchAcrossEntitiesInput(query="*"))
+
+
+async def among(info: Info, urns: list[str], given: SearchAcrossEntitiesInput) -> SearchResults | None:
+    """What a search finds among some entities."""
     if not urns:
         return SearchResults(start=given.start or 0, count=0, total=0, search_results=[], facets=[])
     if is_all(given) and not given.filters and not given.sort_input:

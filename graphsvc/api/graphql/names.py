@@ -33,7 +33,13 @@ _TYPE_NAMES = {
     "structuredProperty": "StructuredPropertyEntity",
 }
 # DataHub's names for queries by type, where they are not the entity type's.
-_QUERY_NAMES = {"corpuser": "corpUser", "dataHubView": "view", "dataHubConnection": "connection"}
+_QUERY_NAMES = {
+    "corpuser": "corpUser",
+    "dataHubConnection": "connection",
+    "dataHubExecutionRequest": "executionRequest",
+    "dataHubIngestionSource": "ingestionSource",
+    "dataHubView": "view",
+}
 _EDITABLE = ("editableProperties", "editableInfo")
 # DataHub's names for aspects, where no field written by hand has them: entity type -> aspect -> names.
 ASPECT_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -48,7 +54,7 @@ ASPECT_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "corpUserSettings": ("settings",),
     },
     "dashboard": {"dashboardInfo": ("info",), "editableDashboardProperties": _EDITABLE},
-    "dataContract": {"dataContractProperties": ("properties",), "dataContractStatus": ("contractStatus",)},
+    "dataContract": {"dataContractProperties": ("properties",), "dataContractStatus": ("status",)},
     "dataFlow": {"dataFlowInfo": ("info",), "editableDataFlowProperties": _EDITABLE},
     "dataHubConnection": {"dataHubConnectionDetails": ("details",)},
     "dataHubExecutionRequest": {

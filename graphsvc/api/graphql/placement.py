@@ -6,7 +6,7 @@ import strawberry
 
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.entity import Entity, referred
-from graphsvc.api.graphql.views import described, records, shown, text, texts
+from graphsvc.api.graphql.views import at, described, records, shown, text, texts
 
 if TYPE_CHECKING:
     from graphsvc.api.graphql.types import Container, GlossaryNode
@@ -69,12 +69,11 @@ async def ancestors(info: Info, urn: str, aspect: str, key: str) -> list[str]:
         info: The request.
         urn: Where to start; not a part of the answer.
         aspect: The aspect that names the parent, on every level.
-        key: Where in its value the parent stands.
+        key: Where in its value the parent stands, `a.b` being b within a.
     """
     found = [urn]
     while len(found) <= MAX_PARENTS:
-        value = await info.context.loaders.value(found[-1], aspect) or {}
-        parent = referred(value.get(key))
+        parent = referred(at(await info.context.loaders.value(found[-1], aspect), key))
         if parent is None or parent.urn in found:
             break
         found.append(parent.urn)

@@ -262,6 +262,14 @@ class MLMetric:
 
 
 @described
+class MLModelLineageInfo:
+    """The jobs that a model comes from, and those that use it, by their URNs."""
+
+    training_jobs: list[str] | None
+    downstream_jobs: list[str] | None
+
+
+@described
 class MLModelProperties:
     """What is known of a model."""
 
@@ -274,6 +282,7 @@ class MLModelProperties:
     training_metrics: list[MLMetric] | None
     ml_features: list[str] | None
     groups: list[Annotated["MLModelGroup", _TYPES]] | None
+    ml_model_lineage_info: MLModelLineageInfo | None
     tags: list[str] | None
     custom_properties: list[CustomPropertiesEntry] | None
     external_url: str | None
@@ -289,6 +298,7 @@ class MLModelGroupProperties:
     description: str | None
     created_at: Long | None
     version: VersionTag | None
+    ml_model_lineage_info: MLModelLineageInfo | None
     custom_properties: list[CustomPropertiesEntry] | None
     external_url: str | None
     created: AuditStamp | None

@@ -24,6 +24,7 @@ from graphsvc.api.graphql.analysis import impact_analysis, paths_between
 from graphsvc.api.graphql.app_info import app_config, me
 from graphsvc.api.graphql.browse import browse, browse_paths, browse_v2
 from graphsvc.api.graphql.context import AsOf, Info, TimedInfo, context_of
+from graphsvc.api.graphql.documents import search_documents
 from graphsvc.api.graphql.entity import Entity, GenericEntity, class_of, entity_of, register_own, type_of
 from graphsvc.api.graphql.errors import ErrorCodes
 from graphsvc.api.graphql.generated import generated_fields, shared_fields
@@ -149,6 +150,7 @@ def _query_type(registry: Registry) -> type:
     fields["browse"] = strawberry.field(resolver=browse, description="What stands at a browse path of the older kind.")
     fields["browse_v2"] = strawberry.field(resolver=browse_v2, description="The steps that lead on from a browse path.")
     fields["browse_paths"] = strawberry.field(resolver=browse_paths, description="Browse paths of the older kind.")
+    fields["search_documents"] = strawberry.field(resolver=search_documents, description="Search documents.")
     fields["list_data_product_assets"] = strawberry.field(
         resolver=list_data_product_assets, description="A search among what a data product offers."
     )

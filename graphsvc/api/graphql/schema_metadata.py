@@ -110,18 +110,23 @@ class EditableSchemaMetadata:
     editable_schema_field_info: list[EditableSchemaFieldInfo]
 
 
-def schema_metadata(value: Mapping[str, Any], urn: str, row: AspectRow) -> SchemaMetadata:
-    """A `schemaMetadata` value; fields without a path are left out."""
+def schema_metadata(value: Mapping[str, Any], urn: str, row: AspectRow | None = None) -> SchemaMetadata:
+    """A `schemaMetadata` value, of an aspect's row or out of another aspect; fields without a path are left out."""
     return view(
         SchemaMetadata,
         value,
-        aspect_version=Long(row.version),
-        created_at=None if row.created_at is None else Long(row.created_at),
+        aspect_version=Long(row.version if row else 0),
+        created_at=None if row is None or row.created_at is None else Long(row.created_at),
         dataset_urn=urn,
         platform_schema=_platform_schema(value.get("platformSchema")),
-        fields=[_field(item, urn) for item in records(value.get("fields")) if text(item.get("fieldPath"))],
+        fields=schema_fields(value.get("fields"), urn),
         foreign_keys=[_foreign_key(item) for item in records(value.get("foreignKeys"))],
     )
+
+
+def schema_fields(value: Json, urn: str) -> list[SchemaField]:
+    """The field `fields` of a schema; those without a path are left out."""
+    return [_field(item, urn) for item in records(value) if text(item.get("fieldPath"))]
 
 
 def _field(item: Mapping[str, Any], urn: str) -> SchemaField:

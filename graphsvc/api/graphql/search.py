@@ -346,6 +346,16 @@ async def _page(  # noqa: PLR0913, PLR0917
     return await _answered(info, first, found, names)
 
 
+async def selected_page(
+    info: Info, wanted: SearchQuery, start: int | None, count: int | None
+) -> tuple[int, Answer, Table | None]:
+    """For answers that show hits in a form of their own: where the page begins, the page, and facets if selected."""
+    first, size = info.context.page(start, count)
+    names, limit = _facets(_selected(info), None)
+    found = await _search(info).answer(wanted, first, size, total=True, facets=names, limit=limit)
+    return first, found, await _described(info, found.facets) if names else None
+
+
 async def listed(
     info: Info, among: Among, start: int | None, count: int | None, flags: SearchFlags | None = None
 ) -> SearchResults | None:

@@ -8,6 +8,7 @@ import strawberry
 
 from graphsvc.api.graphql import properties as p
 from graphsvc.api.graphql.aspects import (
+    HasApplication,
     HasContainer,
     HasDeprecation,
     HasDomain,
@@ -21,6 +22,7 @@ from graphsvc.api.graphql.aspects import (
 )
 from graphsvc.api.graphql.columns import FineGrainedLineage, HasInputOutput, fine_grained
 from graphsvc.api.graphql.context import Info
+from graphsvc.api.graphql.documents import HasRelatedDocuments, ParentDocumentsResult
 from graphsvc.api.graphql.entity import (
     Entity,
     GenericEntity,
@@ -31,7 +33,7 @@ from graphsvc.api.graphql.entity import (
     related,
 )
 from graphsvc.api.graphql.loaders import AspectKey, VersionKey
-from graphsvc.api.graphql.members import ContainerEntitiesInput, DomainEntitiesInput, HasAssets, members
+from graphsvc.api.graphql.members import ContainerEntitiesInput, DomainEntitiesInput, HasAssets, among, members
 from graphsvc.api.graphql.names import SHIPPED_TYPES
 from graphsvc.api.graphql.placement import (
     BrowsableEntity,
@@ -56,7 +58,7 @@ from graphsvc.api.graphql.schema_metadata import (
     editable_schema_metadata,
     schema_metadata,
 )
-from graphsvc.api.graphql.search import SearchResults
+from graphsvc.api.graphql.search import SearchAcrossEntitiesInput, SearchResults
 from graphsvc.api.graphql.siblings import HasSiblings
 from graphsvc.api.graphql.structured import (
     DataTypeInfo,
@@ -81,6 +83,7 @@ SHARED: dict[str, type[Entity]] = {
     "ownership": HasOwnership,
     "globalTags": HasTags,
     "glossaryTerms": HasTerms,
+    "applications": HasApplication,
     "domains": HasDomain,
     "container": HasContainer,
     "status": HasStatus,
@@ -104,11 +107,18 @@ SHARED: dict[str, type[Entity]] = {
 
 
 def shared(entity_type: str) -> tuple[type[Entity], ...]:
-    """Classes of the shared aspects that the model allows on a type. DataHub's `CorpUser.status` is something else."""
-    aspects = load_registry().entities[entity_type].aspects
-    left_out = {"status"} if entity_type == "corpuser" else set()
+    """
+    Classes of what the model allows on a type: shared aspects, and documents about it.
+
+    DataHub's `status` of a user, and of a data contract, is something else.
+    """
+    registry = load_registry()
+    aspects = registry.entities[entity_type].aspects
+    left_out = {"status"} if entity_type in {"corpuser", "dataContract"} else set()
     owned = (HasPrivileges,) if "ownership" in aspects else ()
-    return (*(cls for aspect, cls in SHARED.items() if aspect in aspects - left_out), *owned)
+    documented = any(entity_type in edge.destinations for edge in registry.aspects["documentInfo"].edges)
+    about = (HasRelatedDocuments,) if documented and entity_type != "document" else ()
+    return (*(cls for aspect, cls in SHARED.items() if aspect in aspects - left_out), *owned, *about)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
@@ -157,6 +167,10 @@ def _within(key: str, cls: type[Any]) -> Part:
 
 def _each(key: str, cls: type[Any]) -> Part:
     return lambda value: [view(cls, item) for item in records(value[key])] if value.get(key) is not None else None
+
+
+def _jobs(value: dict[str, Any]) -> p.MLModelLineageInfo | None:
+    return view(p.MLModelLineageInfo, value) if {"trainingJobs", "downstreamJobs"} & value.keys() else None
 
 
 def _text(aspect: str, key: str, description: str) -> Any:
@@ -269,6 +283,15 @@ class Dataset(HasAssertions, HasHealth):
             RelationshipDirection.UNDIRECTED: _READS + _WRITES,
         }
         return await runs_of(self, info, types[direction], start, count)
+
+    @shown("The data contract of the dataset; the first by URN, if there are several.")
+    async def contract(self, info: Info) -> Annotated["DataContract", _HERE] | None:
+        """Null if there is none, or only such as are soft-deleted."""
+        page = await related(self, info, ("ContractFor",), RelationshipDirection.INCOMING, 0, 1, removed=False)
+        found: DataContract | None = next(
+            (referred(row.entity.urn, "dataContract") for row in page.relationships), None
+        )
+        return found
 
     description: str | None = _text("datasetProperties", "description", "What the platform says; see `properties`.")
     external_url: str | None = _text("datasetProperties", "externalUrl", "See `properties`.")
@@ -555,6 +578,7 @@ class MLModel(Entity):
         hyper_params=_each("hyperParams", p.MLHyperParam),
         training_metrics=_each("trainingMetrics", p.MLMetric),
         groups=_all("groups", "mlModelGroup"),
+        ml_model_lineage_info=_jobs,
     )
     description: str | None = _text("mlModelProperties", "description", "See `properties`.")
 
@@ -573,6 +597,7 @@ class MLModelGroup(Entity):
         p.MLModelGroupProperties,
         "What is known of the group.",
         version=_within("version", p.VersionTag),
+        ml_model_lineage_info=_jobs,
     )
     description: str | None = _text("mlModelGroupProperties", "description", "See `properties`.")
 
@@ -725,6 +750,58 @@ class DataTypeEntity(Entity):
         """From the URN where nobody described it."""
         value = await info.context.loaders.value(self.urn, "dataTypeInfo") or {}
         return data_type_info(parse_urn(self.urn).parts[0], value)
+
+
+@_entity("application")
+class Application(Entity):
+    """What an organisation runs, made of many entities."""
+
+
+@_entity("dataContract")
+class DataContract(Entity):
+    """What the owners of a dataset promise about it."""
+
+
+@_entity("document")
+class Document(Entity):
+    """A text that people wrote about their data."""
+
+    @shown("What kind of document it is: the first of its sub-types.")
+    async def sub_type(self, info: Info) -> str | None:
+        """Null if nobody said."""
+        names = texts((await info.context.loaders.value(self.urn, "subTypes") or {}).get("typeNames"))
+        return names[0] if names else None
+
+    @shown("All documents above the document.")
+    async def parent_documents(self, info: Info) -> ParentDocumentsResult:
+        """The nearest first."""
+        above = await ancestors(info, self.urn, "documentInfo", "parentDocument.document")
+        documents = [found for urn in above if (found := referred(urn, "document")) is not None]
+        return ParentDocumentsResult(count=len(documents), documents=documents)
+
+
+@_entity("versionSet")
+class VersionSet(Entity):
+    """The versions of one thing."""
+
+    @shown("The latest version.")
+    async def latest_version(self, info: Info) -> Entity | None:
+        """Null if nobody said."""
+        found: Entity | None = referred(
+            (await info.context.loaders.value(self.urn, "versionSetProperties") or {}).get("latest")
+        )
+        return found
+
+    @shown("A search among the versions, as many as a page may have.")
+    async def versions_search(
+        self,
+        info: Info,
+        input: SearchAcrossEntitiesInput,  # noqa: A002  DataHub's name
+    ) -> SearchResults | None:
+        """One page."""
+        whole = info.context.settings.max_page
+        page = await related(self, info, ("VersionOf",), RelationshipDirection.INCOMING, 0, whole)
+        return await among(info, [row.entity.urn for row in page.relationships], input)
 
 
 @_entity("form")
