@@ -113,7 +113,8 @@ def create_app(settings: Settings, *, consume: bool = False) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(parts.schema.check)])
     app.add_api_route("/", _home, include_in_schema=False)
-    app.add_middleware(Door, direct=direct)
+    _limit_bodies(app, settings)
+    app.add_middleware(Door, direct=direct, limit=min(settings.graphql.max_body_bytes, settings.limits.body_bytes))
     app.add_middleware(Bounded, seconds=settings.graphql.request_timeout_s, written=parts.written)
     _guard(app, settings)
     _answer_errors(app, settings)
@@ -295,11 +296,14 @@ async def _home() -> Response:
     return RedirectResponse("/graphql")
 
 
-def _guard(app: FastAPI, settings: Settings) -> None:
-    """What may come in: bodies within the limit, from callers that name this host, with the token if one is set."""
+def _limit_bodies(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.limits.body_bytes)
     app.add_middleware(GzipBodies, limit=settings.limits.body_bytes)
     app.add_middleware(LengthGuard, limit=settings.limits.body_bytes)
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Who may come in: callers that name this host, with the token if one is set."""
     if settings.http.token:
         app.add_middleware(TokenGuard, token=settings.http.token.get_secret_value())
     own = (*LOOPBACK_NAMES, settings.http.host) if settings.http.is_loopback else ("*",)

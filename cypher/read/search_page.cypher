@@ -6,9 +6,9 @@
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
 // most     entities that are looked at; those behind them are not counted
+// ranked   whether the best come first, by names, words and letters; else the order is that of the URNs
 // names    [ways to write the text as a name, in lower case]: who is called so comes first
-// words    [" " + what words of a name begin with]: then who has more of them in the name, and less else, counts for more.
-//          None: nothing is ranked, and the order is that of the URNs
+// words    [" " + what words of a name begin with]: then who has more of them in the name, and less else, counts for more
 // letters  of the words together
 // start    entities to leave out
 // count    entities at most
@@ -28,6 +28,7 @@
 // :param types => ["urn:li:dataset:"]
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
 // :param most => 100001
+// :param ranked => true
 // :param names => ["orders"]
 // :param words => [" order"]
 // :param letters => 6
@@ -66,10 +67,10 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
 WITH node, score LIMIT $most
-WITH node, score, node.urn AS urn, CASE WHEN $words <> [] THEN toLower(node.name) END AS name,
-  CASE WHEN $words <> [] THEN toLower(node.id) END AS id, CASE WHEN $words <> [] THEN node.origin END AS origin,
-  CASE WHEN $words <> [] THEN size([word IN $words WHERE (" " + node.nameWords) CONTAINS word]) END AS found
-WITH node, urn, CASE WHEN name IN $names OR id IN $names THEN 1 ELSE 0 END AS called, CASE WHEN $words = [] THEN 0.0 ELSE
+WITH node, score, node.urn AS urn, CASE WHEN $ranked THEN toLower(node.name) END AS name,
+  CASE WHEN $ranked THEN toLower(node.id) END AS id, CASE WHEN $ranked THEN node.origin END AS origin,
+  CASE WHEN $ranked THEN size([word IN $words WHERE (" " + node.nameWords) CONTAINS word]) END AS found
+WITH node, urn, CASE WHEN name IN $names OR id IN $names THEN 1 ELSE 0 END AS called, CASE WHEN NOT $ranked THEN 0.0 ELSE
   score * (1 + 2.0 * found / size($words)
   + CASE WHEN found = 0 THEN 0 WHEN coalesce(size(name), 0) <= $letters THEN 1 ELSE 1.0 * $letters / size(name) END
   + CASE WHEN origin IS NULL OR origin = "PROD" THEN 0.1 ELSE 0 END) END AS score

@@ -477,8 +477,9 @@ class Search:
         found = await self._ask(
             query("read/search_page"),
             **source,
-            names=_names(text) if text else [],
-            words=([f" {word}" for word in words] or [" "]) if text else [],
+            ranked=bool(text),
+            names=_names(text),
+            words=[f" {word}" for word in words] or [" "],
             letters=sum(map(len, words)),
             start=asked.start,
             count=asked.count,

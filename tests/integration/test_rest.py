@@ -1,5 +1,6 @@
 """Every REST door through a real socket: what it takes, what it refuses, and in which shape it says so."""
 
+import gzip
 import http.client
 import json
 import re
@@ -597,11 +598,12 @@ def test_json_of_another_type_is_a_4xx(door: httpx.Client, body: bytes) -> None:
 # --- limits --------------------------------------------------------------------------------------------------------
 
 
-def test_a_body_that_says_it_is_too_long_is_not_read(narrow: httpx.Client) -> None:
+@pytest.mark.parametrize("path", ["/ingest", "/graphql"])
+def test_a_body_that_says_it_is_too_long_is_not_read(narrow: httpx.Client, path: str) -> None:
     """413 by Content-Length alone: the answer comes although the body never does."""
     at = urlsplit(str(narrow.base_url))
     connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=10)
-    connection.putrequest("POST", "/ingest")
+    connection.putrequest("POST", path)
     connection.putheader("Content-Type", "application/json")
     connection.putheader("Content-Length", "20001")
     connection.endheaders()
@@ -616,8 +618,11 @@ def test_a_body_that_says_it_is_too_long_is_not_read(narrow: httpx.Client) -> No
 
 @pytest.mark.parametrize(
     "path",
-    ["/ingest", "/aspects?action=ingestProposal", "/entities?action=ingest", "/openapi/v3/entity/dataset/batchGet"],
-)
+    [
+        "/ingest", "/aspects?action=ingestProposal", "/entities?action=ingest", "/openapi/v3/entity/dataset/batchGet",
+        "/graphql",
+    ],
+)  # fmt: skip
 def test_a_chunked_body_is_counted(narrow: httpx.Client, path: str) -> None:
     """A body that does not say how long it is ends at the limit, with the same answer."""
 
@@ -630,6 +635,21 @@ def test_a_chunked_body_is_counted(narrow: httpx.Client, path: str) -> None:
     answer = narrow.post(path, content=chunks(), headers={"Content-Type": "application/json"})
 
     assert "20000" in refused(answer, 413, "TooLarge")["message"]
+
+
+def test_graphql_takes_gzip_whatever_it_knows_of_the_document(door: httpx.Client) -> None:
+    """The short way to an answer reads bodies as they are; what is packed goes the usual way, to the same answer."""
+    body = json.dumps(
+        {"query": "query ($urn: String!) { tag(urn: $urn) { urn } }", "variables": {"urn": "urn:li:tag:x"}}
+    )
+    head = {"Content-Type": "application/json"}
+
+    plain = [door.post("/graphql", content=body, headers=head) for _ in range(2)]
+    packed = door.post("/graphql", content=gzip.compress(body.encode()), headers={**head, "Content-Encoding": "gzip"})
+
+    answers = [*plain, packed]
+    assert [answer.json() for answer in answers] == [{"data": {"tag": None}}] * 3
+    assert {answer.headers["accept-encoding"] for answer in answers} == {"gzip"}
 
 
 def test_too_many_proposals_are_refused_together(narrow: httpx.Client) -> None:

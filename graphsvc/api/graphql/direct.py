@@ -100,7 +100,6 @@ class Direct:
         self.schema = schema
         self.documents = documents
         self.context = context
-        self.max_body = settings.max_body_bytes
         self._schema: GraphQLSchema = schema._schema  # noqa: SLF001  Strawberry has no other way to it
         self._registry = schema.schema_converter.scalar_registry
         self._config = schema.config

@@ -17,23 +17,25 @@ _JSON = b"application/json"
 
 class Door:
     """
-    ASGI middleware, the innermost: answers what `Direct` can, and passes on the rest, malformed requests too.
+    ASGI middleware: answers what `Direct` can, and passes on the rest, malformed and gzipped requests too.
 
-    What is passed on has been read, and is read again by who comes next.
+    What is passed on has been read, and is read again by who comes next. It stands before those that measure and unpack
+    bodies, as it reads none that is longer than its limit, or that says so.
     """
 
-    def __init__(self, app: ASGIApp, direct: Direct) -> None:
-        """Wrap an application that serves the same schema."""
+    def __init__(self, app: ASGIApp, direct: Direct, limit: int) -> None:
+        """Wrap an application that serves the same schema, and bounds bodies itself; the limit is in bytes."""
         self._app = app
         self._direct = direct
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in PATHS or not _is_json(scope):
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in PATHS or not self._takes(scope):
             await self._app(scope, receive, send)
             return
         read = _Read(receive)
-        body = await read.body(self._direct.max_body)
+        body = await read.body(self._limit)
         operation = None if body is None else _operation(body)
         if operation is None:
             await self._app(scope, read.again, send)
@@ -48,6 +50,18 @@ class Door:
             await self._app(scope, read.again, send)
         else:
             await _send(send, 200, answer)
+
+    def _takes(self, scope: Scope) -> bool:
+        """Whether the body is JSON as it is, and says that it is short enough."""
+        headers = scope["headers"]
+        kinds = [value for name, value in headers if name == b"content-type"]
+        lengths = [value for name, value in headers if name == b"content-length"]
+        return (
+            len(kinds) == 1
+            and kinds[0].partition(b";")[0].strip().lower() == _JSON
+            and all(length.isdigit() and int(length) <= self._limit for length in lengths)
+            and all(name != b"content-encoding" for name, _ in headers)
+        )
 
     async def _answer(self, operation: Mapping[str, Any]) -> bytes | None:
         result = await self._direct.execute(
@@ -96,11 +110,6 @@ class _Read:
         return await self._receive()
 
 
-def _is_json(scope: Scope) -> bool:
-    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
-    return len(kinds) == 1 and kinds[0].partition(b";")[0].strip().lower() == _JSON
-
-
 def _operation(body: bytes) -> Mapping[str, Any] | None:
     """The one operation of a request; None where there are several, or it is malformed."""
     try:
@@ -114,6 +123,6 @@ def _operation(body: bytes) -> Mapping[str, Any] | None:
 
 
 async def _send(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _JSON)]
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _JSON), (b"accept-encoding", b"gzip")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
