@@ -20,7 +20,7 @@ ASSERTION, CONTRACT, APPLICATION = "urn:li:assertion:schema", "urn:li:dataContra
 VERSIONS = "urn:li:versionSet:(arima,mlModel)"
 MODELS = [f"urn:li:mlModel:(urn:li:dataPlatform:mlflow,arima_{number},PROD)" for number in (1, 2)]
 GROUP = "urn:li:mlModelGroup:(urn:li:dataPlatform:mlflow,arima,PROD)"
-RUN = "urn:li:dataProcessInstance:train"
+RUN, POST = "urn:li:dataProcessInstance:train", "urn:li:post:welcome"
 FIELD = {"fieldPath": "id", "nativeDataType": "bigint", "type": {"type": {"com.linkedin.schema.NumberType": {}}}}
 SCHEMA = {
     "schemaName": "orders", "platform": "urn:li:dataPlatform:hive", "version": 0, "hash": "", "fields": [FIELD],
@@ -68,6 +68,9 @@ def proposals() -> Iterable[Proposal]:
         }  # fmt: skip
         yield proposal_of(urn, "versionProperties", version)
         yield proposal_of(urn, "mlModelProperties", {"name": f"Arima {number}", "trainingJobs": [RUN]})
+    told = {"type": "LINK", "title": "Welcome", "link": "https://x.example"}
+    post = {"type": "HOME_PAGE_ANNOUNCEMENT", "content": told, "created": 1, "lastModified": 2}
+    yield proposal_of(POST, "postInfo", post)
     yield proposal_of(GROUP, "mlModelGroupProperties", {"name": "Arima", "trainingJobs": [RUN], "downstreamJobs": []})
 
 
@@ -229,6 +232,26 @@ async def test_jobs_of_a_group_of_models(ask: Ask) -> None:
     found = await ask(text, urn=GROUP)
 
     assert found["mlModelGroup"]["properties"]["mlModelLineageInfo"] == {"trainingJobs": [RUN]}
+
+
+async def test_posts_and_what_is_switched_on(ask: Ask) -> None:
+    text = """
+        query ($input: ListPostsInput!) {
+          listPosts(input: $input) { total posts {
+            urn postType content { contentType title description link media { type location } }
+          } }
+          appConfig { featureFlags { metricsEnabled } }
+        }
+    """
+
+    found = await ask(text, input={"start": 0, "count": 10})
+
+    content = {"contentType": "LINK", "title": "Welcome", "description": None, "link": "https://x.example"}
+    posts = [{"urn": POST, "postType": "HOME_PAGE_ANNOUNCEMENT", "content": {**content, "media": None}}]
+    assert found == {
+        "listPosts": {"total": 1, "posts": posts},
+        "appConfig": {"featureFlags": {"metricsEnabled": True}},
+    }
 
 
 async def test_when_a_run_last_sent_something(

@@ -54,6 +54,13 @@ class SemanticSearchConfig:
 
 
 @described
+class FeatureFlags:
+    """What connectors ask before they send it: the model has metrics and semantic models."""
+
+    metrics_enabled: bool
+
+
+@described
 class AppConfig:
     """What the service is and can do."""
 
@@ -61,6 +68,7 @@ class AppConfig:
     telemetry_config: TelemetryConfig
     analytics_config: AnalyticsConfig
     semantic_search_config: SemanticSearchConfig
+    feature_flags: FeatureFlags
 
 
 @described
@@ -83,4 +91,5 @@ def app_config() -> AppConfig:
         telemetry_config=TelemetryConfig(enable_third_party_logging=False),
         analytics_config=AnalyticsConfig(enabled=False),
         semantic_search_config=SemanticSearchConfig(enabled=False, enabled_entities=[], embedding_config=None),
+        feature_flags=FeatureFlags(metrics_enabled=True),
     )

@@ -149,6 +149,7 @@ _SHOWN_AS: Mapping[str, Mapping[str, tuple[Any, Read]]] = {
     "com.linkedin.knowledge.ParentDocument": {"document": _entity(_DOCUMENT, "document", "document")},
     "com.linkedin.knowledge.RelatedAsset": {"asset": _entity(Entity, "asset")},
     "com.linkedin.knowledge.RelatedDocument": {"document": _entity(_DOCUMENT, "document", "document")},
+    "com.linkedin.post.PostContent": {"contentType": (str, lambda content: text(content.get("type")))},
     "com.linkedin.timeseries.TimeWindow": {"durationMillis": (Long, _duration)},
 }
 _MADE: dict[str, Any] = {}

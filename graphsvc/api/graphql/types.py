@@ -51,6 +51,7 @@ from graphsvc.api.graphql.quality import (
     IncidentSource,
     IncidentStatus,
 )
+from graphsvc.api.graphql.records import record_type
 from graphsvc.api.graphql.runs import DataProcessInstanceResult, HasRuns, HasState, runs_of
 from graphsvc.api.graphql.schema_metadata import (
     EditableSchemaMetadata,
@@ -71,7 +72,7 @@ from graphsvc.api.graphql.structured import (
     entity_type_info,
 )
 from graphsvc.api.graphql.usage import HasChartUsage, HasDashboardUsage, HasUsage
-from graphsvc.api.graphql.views import AuditStamp, described, records, shown, stamp, text, texts, view
+from graphsvc.api.graphql.views import AuditStamp, at, described, records, shown, stamp, text, texts, view
 from graphsvc.graph.registry import load_registry
 from graphsvc.urn import parse_urn
 
@@ -180,6 +181,16 @@ def _text(aspect: str, key: str, description: str) -> Any:
         return text((await info.context.loaders.value(self.urn, aspect) or {}).get(key))
 
     return strawberry.field(resolver=resolve, description=description)
+
+
+def _record(aspect: str, key: str, record: str, description: str) -> Any:
+    """A field that shows one record of an aspect; null if it is not there."""
+
+    async def resolve(self: Entity, info: Info) -> Any:
+        value = at(await info.context.loaders.value(self.urn, aspect), key)
+        return value if isinstance(value, dict) else None
+
+    return strawberry.field(resolver=resolve, graphql_type=record_type(record) | None, description=description)
 
 
 _READS = ("Consumes", "DataProcessInstanceConsumes")
@@ -778,6 +789,15 @@ class Document(Entity):
         above = await ancestors(info, self.urn, "documentInfo", "parentDocument.document")
         documents = [found for urn in above if (found := referred(urn, "document")) is not None]
         return ParentDocumentsResult(count=len(documents), documents=documents)
+
+
+@_entity("post")
+class Post(Entity):
+    """Something that people are told where they look."""
+
+    post_type: str | None = _text("postInfo", "type", "HOME_PAGE_ANNOUNCEMENT …")
+
+    content: Any = _record("postInfo", "content", "com.linkedin.post.PostContent", "What is told.")
 
 
 @_entity("versionSet")
