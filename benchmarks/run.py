@@ -31,11 +31,9 @@ from rich.table import Table
 
 from graphsvc.graph.driver import open_driver
 from graphsvc.graph.migrate import migrate
-from graphsvc.local.neo4j import Memory
 from graphsvc.local.stack import LocalStack
 
 HERE = Path(__file__).parent
-MEMORY = Memory(pagecache_mib=6 * 1024)  # a million entities fit, as Neo4j's own advice for its page cache is
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,7 @@ async def graph() -> AsyncIterator[tuple[neo4j.AsyncDriver, dict[str, str]]]:
             env = {name: os.environ[name] for name in os.environ if name.startswith("NEO4J_")}
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            local = LocalStack(Path(folder), console=Console(stderr=True), memory=MEMORY)
-            endpoints = stack.enter_context(local).endpoints
+            endpoints = stack.enter_context(LocalStack(Path(folder), console=Console(stderr=True))).endpoints
             env = {"NEO4J_URI": endpoints.bolt_uri, "NEO4J_USER": endpoints.user, "NEO4J_PASSWORD": endpoints.password}
         driver = open_driver(env["NEO4J_URI"], env.get("NEO4J_USER", "neo4j"), env.get("NEO4J_PASSWORD", ""))
         async with driver:
