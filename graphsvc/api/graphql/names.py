@@ -41,41 +41,30 @@ _QUERY_NAMES = {
     "dataHubView": "view",
 }
 _EDITABLE = ("editableProperties", "editableInfo")
-# DataHub's names for aspects, where no field written by hand has them: entity type -> aspect -> names.
+# DataHub's names for aspects, where neither a field written by hand nor the aspect's own name has them: entity type ->
+# aspect -> names.
 ASPECT_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "assertion": {"assertionInfo": ("info",), "assertionActions": ("actions",)},
+    "assertion": {"assertionActions": ("actions",)},
     "businessAttribute": {"businessAttributeInfo": ("properties",)},
-    "chart": {"chartInfo": ("info",), "chartQuery": ("query",), "editableChartProperties": _EDITABLE},
+    "chart": {"chartQuery": ("query",), "editableChartProperties": _EDITABLE},
     "container": {"editableContainerProperties": _EDITABLE},
-    "corpGroup": {"corpGroupInfo": ("info",), "corpGroupEditableInfo": _EDITABLE},
+    "corpGroup": {"corpGroupEditableInfo": _EDITABLE},
     "corpuser": {
         "corpUserEditableInfo": ("editableInfo",),
-        "corpUserInfo": ("info",),
         "corpUserSettings": ("settings",),
     },
-    "dashboard": {"dashboardInfo": ("info",), "editableDashboardProperties": _EDITABLE},
-    "dataContract": {"dataContractProperties": ("properties",), "dataContractStatus": ("status",)},
-    "dataFlow": {"dataFlowInfo": ("info",), "editableDataFlowProperties": _EDITABLE},
+    "dashboard": {"editableDashboardProperties": _EDITABLE},
+    "dataContract": {"dataContractStatus": ("status",)},
+    "dataFlow": {"editableDataFlowProperties": _EDITABLE},
     "dataHubConnection": {"dataHubConnectionDetails": ("details",)},
     "dataHubExecutionRequest": {
         "dataHubExecutionRequestInput": ("input",),
         "dataHubExecutionRequestResult": ("result",),
     },
-    "dataHubIngestionSource": {"dataHubIngestionSourceInfo": ("info",)},
-    "dataHubView": {"dataHubViewInfo": ("info",)},
-    "dataJob": {
-        "dataJobInfo": ("info",),
-        "editableDataJobProperties": _EDITABLE,
-    },
-    "dataPlatform": {"dataPlatformInfo": ("info",)},
+    "dataJob": {"editableDataJobProperties": _EDITABLE},
     "dataset": {"datasetProfile": ("datasetProfiles",), "operation": ("operations",)},
-    "document": {"documentInfo": ("info",), "documentSettings": ("settings",)},
-    "erModelRelationship": {
-        "erModelRelationshipProperties": ("properties",),
-        "editableERModelRelationshipProperties": ("editableProperties",),
-    },
-    "form": {"formInfo": ("info",)},
-    "glossaryNode": {"glossaryNodeInfo": ("info",)},
+    "document": {"documentSettings": ("settings",)},
+    "erModelRelationship": {"editableERModelRelationshipProperties": ("editableProperties",)},
     "mlFeature": {"mlFeatureProperties": ("featureProperties",), "editableMlFeatureProperties": _EDITABLE},
     "mlFeatureTable": {
         "mlFeatureTableProperties": ("featureTableProperties",),
@@ -96,10 +85,7 @@ ASPECT_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "notebook": {
         "editableNotebookProperties": _EDITABLE,
         "notebookContent": ("content",),
-        "notebookInfo": ("info",),
     },
-    "query": {"queryProperties": ("properties",)},
-    "role": {"roleProperties": ("properties",)},
     "structuredProperty": {"structuredPropertySettings": ("settings",)},
 }
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -330,6 +330,18 @@ async def _page(  # noqa: PLR0913, PLR0917
     flags: SearchFlags | None,
     sort: Sequence[Sort] = (),
 ) -> SearchResults:
+    return _answered(*await selected_page(info, wanted, start, count, flags, sort))
+
+
+async def selected_page(  # noqa: PLR0913, PLR0917
+    info: Info,
+    wanted: SearchQuery,
+    start: int | None,
+    count: int | None,
+    flags: SearchFlags | None = None,
+    sort: Sequence[Sort] = (),
+) -> tuple[int, Answer, Table | None]:
+    """Where a page begins, the page, and facets; total and facets as far as they are selected."""
     first, size = info.context.page(start, count)
     selected = _selected(info)
     names, limit = _facets(selected, flags)
@@ -343,16 +355,6 @@ async def _page(  # noqa: PLR0913, PLR0917
         facets=names,
         limit=limit,
     )
-    return await _answered(info, first, found, names)
-
-
-async def selected_page(
-    info: Info, wanted: SearchQuery, start: int | None, count: int | None
-) -> tuple[int, Answer, Table | None]:
-    """For answers that show hits in a form of their own: where the page begins, the page, and facets if selected."""
-    first, size = info.context.page(start, count)
-    names, limit = _facets(_selected(info), None)
-    found = await _search(info).answer(wanted, first, size, total=True, facets=names, limit=limit)
     return first, found, await _described(info, found.facets) if names else None
 
 
@@ -368,17 +370,17 @@ async def listed(
     first, size = info.context.page(start, count)
     names, limit = _facets(_selected(info), flags)
     found = await info.context.loaders.lists.load(ListKey(among, first, size, tuple(names), limit))
-    return None if found is None else await _answered(info, first, found, names)
+    return None if found is None else _answered(first, found, await _described(info, found.facets) if names else None)
 
 
-async def _answered(info: Info, start: int, found: Answer, names: Sequence[str]) -> SearchResults:
+def _answered(start: int, found: Answer, facets: Table | None) -> SearchResults:
     return SearchResults(
         start=start,
         count=len(found.hits),
         total=found.total,
         partial=found.partial,
         search_results=_results(found.hits),
-        facets=await _described(info, found.facets) if names else None,
+        facets=facets,
     )
 
 

@@ -117,8 +117,8 @@ def shared(entity_type: str) -> tuple[type[Entity], ...]:
     aspects = registry.entities[entity_type].aspects
     left_out = {"status"} if entity_type in {"corpuser", "dataContract"} else set()
     owned = (HasPrivileges,) if "ownership" in aspects else ()
-    documented = any(entity_type in edge.destinations for edge in registry.aspects["documentInfo"].edges)
-    about = (HasRelatedDocuments,) if documented and entity_type != "document" else ()
+    assets = (edge.destinations for edge in registry.aspects["documentInfo"].edges if edge.name == "RelatedAsset")
+    about = (HasRelatedDocuments,) if any(entity_type in names for names in assets) else ()
     return (*(cls for aspect, cls in SHARED.items() if aspect in aspects - left_out), *owned, *about)
 
 
