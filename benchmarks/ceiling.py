@@ -73,6 +73,12 @@ def batch(datasets: list[Dataset], now: int) -> Batch:
                     "description": properties["description"],
                     "customProperties": [f"{k}={v}" for k, v in sorted(properties["customProperties"].items())],
                     "removed": False,
+                    "facetValues": [
+                        "_entityType=Dataset",
+                        f"platform={key['platform']}",
+                        f"origin={key['origin']}",
+                        "removed=false",
+                    ],
                 },
                 "aspects": [{"name": name, "value": text(value), **stamp} for name, value in values.items()],
             }

@@ -1,4 +1,4 @@
-// How often each value of some properties occurs among the entities that match a text and filters.
+// How often each value of some fields occurs among the entities that match a text and filters.
 //
 // texts    [a Lucene query], or none: then prefixes are used
 // prefixes [what URNs start with]
@@ -6,8 +6,9 @@
 // types    [what URNs start with], or null for all
 // groups   [[{field, op, values, texts, negated}]]: in one of them all conditions hold; texts are the values in lower case
 // most     entities that are looked at; those behind them are not counted
-// fields   [property]; _entityType stands for the label
-// limit    values of a property at most
+// facets   [field] whose values are counted; _entityType stands for the label
+// others   [property] those of them that facetValues does not hold, each of which is a read of its own
+// limit    values of a facet at most
 // returns  one row: rows, [[field, value, count]], by field, the most frequent first, then by value
 // index    entity_search (full-text) for texts, else a range of entity_urn (unique)
 //
@@ -17,7 +18,8 @@
 // :param types => ["urn:li:dataset:"]
 // :param groups => [[{field: "origin", op: "EQUAL", values: ["PROD"], texts: ["prod"], negated: false}]]
 // :param most => 100001
-// :param fields => ["platform"]
+// :param facets => ["platform"]
+// :param others => []
 // :param limit => 20
 CALL () {
   UNWIND $texts AS text
@@ -48,14 +50,11 @@ WHERE node.referencedOnly IS NULL AND ($removed OR node.removed IS NULL OR node.
       WHEN "LESS_THAN_OR_EQUAL_TO" THEN any(value IN c.values WHERE x <= value)
       ELSE false END), false))))
 WITH node, score LIMIT $most
-WITH [field IN $fields | CASE field WHEN "_entityType" THEN labels(node)
-  WHEN "removed" THEN coalesce(node.removed, false) ELSE node[field] END] AS values, count(*) AS count
-UNWIND range(0, size($fields) - 1) AS at
-WITH at, count, values[at] AS values
-UNWIND values + [] AS value
-WITH at, value, count WHERE $fields[at] <> "_entityType" OR value <> "Entity"
-WITH at, value, sum(count) AS count
-ORDER BY at, count DESC, value
-WITH at, collect([$fields[at], value, count])[..$limit] AS counts
+UNWIND coalesce(node.facetValues, []) + reduce(found = [], field IN $others | found
+  + [value IN coalesce(node[field] + [], []) | field + "=" + toString(value)]) AS facet
+WITH facet, count(*) AS count
+WITH split(facet, "=")[0] AS field, facet, count WHERE field IN $facets
+WITH field, substring(facet, size(field) + 1) AS value, count ORDER BY count DESC, value
+WITH field, collect([field, value, count])[..$limit] AS counts
 UNWIND counts AS row
 RETURN collect(row) AS rows

@@ -5,7 +5,8 @@
 // most     entities of a list that are looked at; those behind them are not counted
 // start    entities to leave out, per list
 // count    entities at most, per list
-// facets   [property] whose values are counted; _entityType stands for the label
+// facets   [field] whose values are counted; _entityType stands for the label
+// others   [property] those of them that facetValues does not hold, each of which is a read of its own
 // limit    values of a facet at most
 // returns  one row: rows, [[at, [[urn, name]], total, [[field, value, count]]]], facets by field, the most frequent first,
 //          then by value. Soft-deleted entities and those that nobody described are left out
@@ -16,6 +17,7 @@
 // :param start => 0
 // :param count => 10
 // :param facets => ["platform"]
+// :param others => []
 // :param limit => 20
 CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()
 UNWIND $requests AS request
@@ -37,15 +39,12 @@ CALL (request) {
   WITH collect(node) AS nodes
   CALL (nodes) {
     UNWIND CASE $facets WHEN [] THEN [] ELSE nodes END AS node
-    WITH [field IN $facets | CASE field WHEN "_entityType" THEN labels(node)
-      WHEN "removed" THEN coalesce(node.removed, false) ELSE node[field] END] AS values, count(*) AS count
-    UNWIND range(0, size($facets) - 1) AS at
-    WITH at, count, values[at] AS values
-    UNWIND values + [] AS value
-    WITH at, value, count WHERE $facets[at] <> "_entityType" OR value <> "Entity"
-    WITH at, value, sum(count) AS count
-    ORDER BY at, count DESC, value
-    WITH at, collect([$facets[at], value, count])[..$limit] AS counts
+    UNWIND coalesce(node.facetValues, []) + reduce(found = [], field IN $others | found
+      + [value IN coalesce(node[field] + [], []) | field + "=" + toString(value)]) AS facet
+    WITH facet, count(*) AS count
+    WITH split(facet, "=")[0] AS field, facet, count WHERE field IN $facets
+    WITH field, substring(facet, size(field) + 1) AS value, count ORDER BY count DESC, value
+    WITH field, collect([field, value, count])[..$limit] AS counts
     UNWIND counts AS row
     RETURN collect(row) AS facets
   }

@@ -13,8 +13,8 @@
 // start    entities to leave out
 // count    entities at most
 // fields   [property] to bring along, where it is there
-// facets   [property] whose values are counted, of those that stand below; _entityType stands for the label
-// others   [property] whose values are counted, of all the others, which takes a third longer
+// facets   [field] whose values are counted; _entityType stands for the label
+// others   [property] those of them that facetValues does not hold, each of which is a read of its own
 // limit    values of a facet at most
 // returns  one row: rows, [[urn, name, score, null, [[field, value]]]]; total; facets, [[field, value, count]], those of a
 //          field together, the most frequent first, then by value
@@ -36,7 +36,7 @@
 // :param count => 10
 // :param fields => ["description"]
 // :param facets => ["platform"]
-// :param others => ["env"]
+// :param others => []
 // :param limit => 20
 CALL () {
   UNWIND $texts AS text
@@ -77,76 +77,16 @@ WITH node, urn, CASE WHEN name IN $names OR id IN $names THEN 1 ELSE 0 END AS ca
 ORDER BY called DESC, score DESC, urn
 WITH collect(node) AS nodes, collect(score)[$start..][..$count] AS scores
 CALL (nodes) {
-  UNWIND CASE WHEN "_entityType" IN $facets THEN nodes ELSE [] END AS node
-  WITH [label IN labels(node) WHERE label <> "Entity"] AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["_entityType", value, count]) AS of_entityType
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "removed" IN $facets THEN nodes ELSE [] END AS node
-  WITH coalesce(node.removed, false) AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["removed", value, count]) AS of_removed
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "platform" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.platform AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["platform", value, count]) AS of_platform
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "origin" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.origin AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["origin", value, count]) AS of_origin
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "typeNames" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.typeNames AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["typeNames", value, count]) AS of_typeNames
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "tags" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.tags AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["tags", value, count]) AS of_tags
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "glossaryTerms" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.glossaryTerms AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["glossaryTerms", value, count]) AS of_glossaryTerms
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "domains" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.domains AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["domains", value, count]) AS of_domains
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "owners" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.owners AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["owners", value, count]) AS of_owners
-}
-CALL (nodes) {
-  UNWIND CASE WHEN "container" IN $facets THEN nodes ELSE [] END AS node
-  WITH node.container AS values, count(*) AS count UNWIND values + [] AS value
-  WITH value, sum(count) AS count ORDER BY count DESC, value LIMIT $limit
-  RETURN collect(["container", value, count]) AS of_container
-}
-CALL (nodes) {
-  UNWIND CASE $others WHEN [] THEN [] ELSE nodes END AS node
-  WITH [field IN $others | node[field]] AS values, count(*) AS count
-  UNWIND range(0, size($others) - 1) AS at
-  WITH at, count, values[at] AS values UNWIND values + [] AS value
-  WITH at, value, sum(count) AS count ORDER BY at, count DESC, value
-  WITH at, collect([$others[at], value, count])[..$limit] AS counts
+  UNWIND CASE $facets WHEN [] THEN [] ELSE nodes END AS node
+  UNWIND coalesce(node.facetValues, []) + reduce(found = [], field IN $others | found
+    + [value IN coalesce(node[field] + [], []) | field + "=" + toString(value)]) AS facet
+  WITH facet, count(*) AS count
+  WITH split(facet, "=")[0] AS field, facet, count WHERE field IN $facets
+  WITH field, substring(facet, size(field) + 1) AS value, count ORDER BY count DESC, value
+  WITH field, collect([field, value, count])[..$limit] AS counts
   UNWIND counts AS row
-  RETURN collect(row) AS of_others
+  RETURN collect(row) AS facets
 }
-WITH nodes, scores, of_entityType + of_removed + of_platform + of_origin + of_typeNames + of_tags
-  + of_glossaryTerms + of_domains + of_owners + of_container + of_others AS facets, nodes[$start..][..$count] AS page
+WITH nodes, scores, facets, nodes[$start..][..$count] AS page
 RETURN {total: size(nodes), facets: facets, rows: [at IN range(0, size(page) - 1) |
   [page[at].urn, page[at].name, scores[at], null, [f IN $fields WHERE page[at][f] IS NOT NULL | [f, page[at][f]]]]]} AS found

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from graphsvc.errors import BadRequest
+from graphsvc.graph.projection import FACETS
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
-from graphsvc.graph.search import FACETS, Filter, Search, SearchQuery, Sort
+from graphsvc.graph.search import Filter, Search, SearchQuery, Sort
 from graphsvc.http import JSONAnswer
 from graphsvc.urn import urn_type
 

@@ -129,6 +129,7 @@ class Operations:
         added: URN -> what comes to its node.
         systems: System metadata of new aspects as JSON text, with its run -> its place. A run's proposals share theirs.
         refreshed: Rows of `write/refresh_aspects`.
+        faceted: URN -> fields and values of what changes in its `facetValues` (`write/set_facets`).
         ends: Bare nodes where edges start or end.
         described: Rows of `write/describe_ends`.
         created: Edge type -> new edges.
@@ -147,6 +148,7 @@ class Operations:
     added: dict[str, Added] = field(default_factory=dict)
     systems: dict[tuple[str, Any], int] = field(default_factory=dict)
     refreshed: list[Row] = field(default_factory=list)
+    faceted: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
     ends: set[str] = field(default_factory=set)
     described: list[Row] = field(default_factory=list)
     created: dict[str, list[NewEdge]] = field(default_factory=dict)

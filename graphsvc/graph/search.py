@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
 from graphsvc.errors import BadRequest, BadUrn, StoreRefused
+from graphsvc.graph.projection import FACETS
 from graphsvc.graph.queries import query
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import FieldSpec, Registry
@@ -40,7 +41,6 @@ TEXT = frozenset({
 })  # fmt: skip
 TYPE = "_entityType"
 TYPE_FIELDS = frozenset({TYPE, "entityType", "entity"})
-FACETS = (TYPE, "platform", "origin", "typeNames", "tags", "glossaryTerms", "domains", "owners", "container", "removed")
 ALIASES = {
     "name": "nameWords",
     "column": "fieldWords",
@@ -62,6 +62,7 @@ OPERATORS = frozenset({
 })  # fmt: skip
 MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lists are compared one by one
 MAX_VALUES = 20_000
+LONGEST_REMEMBERED = 200  # letters of a text whose query is kept, since its next page may be asked for
 MOST_CRITERIA = 3  # fields that an answer is sorted by
 MOST_COUNTED = 100_000  # entities; whoever looks at more sees no more, and it takes over a second
 SIMILAR = 0.7  # of 1, how alike words are that are shown as found where none is the same
@@ -239,7 +240,7 @@ class _Found(NamedTuple):
     facets: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Model:
     """What search takes from the registry."""
 
@@ -417,7 +418,7 @@ class Search:
             most=self._most + 1,
             start=start,
             count=count,
-            facets=list(names),
+            **_counted(names),
             limit=limit,
         )
         pages = {at: more for at, *more in rows}
@@ -484,8 +485,7 @@ class Search:
             start=asked.start,
             count=asked.count,
             fields=self._shown if asked.shown else [],
-            facets=[name for name in asked.facets if name in FACETS],
-            others=[name for name in asked.facets if name not in FACETS],
+            **_counted(asked.facets),
             limit=asked.limit,
             most=self._most + 1,
         )
@@ -527,14 +527,13 @@ class Search:
     async def _facets(self, source: Mapping[str, Any], fields: list[str], limit: int, most: int) -> Any:
         if not fields:
             return []
-        return await self._ask(query("read/search_facets"), **source, fields=fields, limit=limit, most=most)
+        return await self._ask(query("read/search_facets"), **source, **_counted(fields), limit=limit, most=most)
 
     def _counts(self, rows: Iterable[Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Count]]:
         found: dict[str, list[Count]] = {name: [] for name in names.values()}
         types = {label: name for name, label in self._model.labels.items()}
         for name, value, number in rows:
-            text = types.get(value, value) if name == TYPE else _text(value)
-            found[names[name]].append(Count(str(text), number))
+            found[names[name]].append(Count(str(types.get(value, value)) if name == TYPE else value, number))
         return found
 
     async def level(
@@ -587,7 +586,8 @@ class Search:
     def _read(self, wanted: SearchQuery) -> SearchText:
         if wanted.urn:
             return SearchText(None, ())
-        return (completed if wanted.completing else understood)(wanted.text, self._model.text)
+        read = _remembered if len(wanted.text) <= LONGEST_REMEMBERED else _understood
+        return read(wanted.text, self._model, completing=wanted.completing)
 
     def _source(self, wanted: SearchQuery, text: str | None) -> dict[str, Any]:
         """The parameters that all queries share; `text` is a Lucene query."""
@@ -646,9 +646,22 @@ class Search:
         return values
 
 
+def _understood(text: str, model: _Model, *, completing: bool) -> SearchText:
+    return (completed if completing else understood)(text, model.text)
+
+
+_remembered = lru_cache(maxsize=256)(_understood)
+
+
 def _field(name: str) -> str:
     name = name.removesuffix(".keyword")
     return TYPE if name in TYPE_FIELDS else FILTER_ALIASES.get(name, name)
+
+
+def _counted(fields: Iterable[str]) -> dict[str, list[str]]:
+    """Fields to count, and those of them that are read one by one, as queries take them."""
+    facets = list(fields)
+    return {"facets": facets, "others": [field for field in facets if field not in FACETS]}
 
 
 def _number(value: str) -> int | float | None:
@@ -710,10 +723,6 @@ def _names(text: str) -> list[str]:
     return list(
         dict.fromkeys([text.strip().strip('"').lower(), *(sign.join(words) for sign in "_-. ./"), "".join(words)])
     )
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _matched(found: Iterable[Sequence[Any]], name: str, text: SearchText) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,7 @@ from neo4j import AsyncTransaction
 from graphsvc.errors import StoreUnavailable
 from graphsvc.graph.operations import Advance, AspectState, EntityState, Locked, NewEdge, Operations, Row
 from graphsvc.graph.pipeline import Query
+from graphsvc.graph.projection import FACETS
 from graphsvc.graph.queries import query
 from graphsvc.graph.records import chunks
 
@@ -104,6 +105,7 @@ def applied(operations: Operations, nodes: Mapping[str, str]) -> list[Query]:
         [nodes[urn], row.labels, row.properties, [*map(list, row.aspects)]] for urn, row in operations.added.items()
     ]
     systems = [*operations.systems]
+    faceted = [[nodes[urn], *row] for urn, row in operations.faceted.items()]
     return [
         *_each_type("write/drop_edges", operations.removed),
         *_over(query("write/forget_entities"), operations.forgotten),
@@ -111,6 +113,7 @@ def applied(operations: Operations, nodes: Mapping[str, str]) -> list[Query]:
         *_over(query("write/replace_aspects"), operations.replaced),
         *_over(query("write/add_aspects"), added, systems=systems, at=operations.at, actor=operations.actor),
         *_over(query("write/refresh_aspects"), operations.refreshed),
+        *_over(query("write/set_facets"), faceted, order=list(FACETS)),
         *_over(query("write/describe_ends"), operations.described),
         *_new_edges(operations, nodes),
         *_each_type("write/update_edges", operations.updated),

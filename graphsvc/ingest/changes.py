@@ -22,7 +22,7 @@ from graphsvc.graph.operations import (
     Operations,
     Row,
 )
-from graphsvc.graph.projection import key_properties, node_of, with_words, without
+from graphsvc.graph.projection import facet_values, key_properties, node_of, with_words, without
 from graphsvc.graph.registry import AspectSpec, Registry
 from graphsvc.graph.registry.keys import key_value
 from graphsvc.ingest.mapping import Edge, edges_of
@@ -101,7 +101,7 @@ class Planner:
             refreshed=planned.refreshed,
         )
         planned.dropped, planned.replaced, planned.added, planned.systems, planned.refreshed = [], [], {}, {}, []
-        return self._worded(own)
+        return self._completed(own)
 
     def know(self, locked: Locked) -> None:
         """
@@ -119,16 +119,27 @@ class Planner:
 
     def finish(self) -> Operations:
         """All operations, with what becomes of nodes that came into being by the lock and that no aspect describes."""
-        planned = self._worded(self.operations)
+        planned = self._completed(self.operations)
         bare = self._bare - self._described
         ends = sorted(bare & planned.ends)
         planned.described.extend(node_of(parse_urn(urn), self._registry) for urn in ends)
         planned.loose |= bare - planned.ends
         return planned
 
-    def _worded(self, operations: Operations) -> Operations:
-        for row in operations.added.values():
-            with_words(row.properties)
+    def _completed(self, operations: Operations) -> Operations:
+        """With what follows from all properties of an entity together: words of its name, and values of its facets."""
+        changed: dict[str, Row] = {}
+        for row in (*operations.dropped, *operations.replaced):
+            changed.setdefault(row["urn"], {}).update(row["properties"])
+        for urn, added in operations.added.items():
+            with_words(added.properties)
+            if added.labels:
+                _, values = facet_values({"_entityType": added.labels[0], "removed": None, **added.properties})
+                added.properties["facetValues"] = values
+            else:
+                changed.setdefault(urn, {}).update(added.properties)
+        faceted = {urn: facet_values(properties) for urn, properties in changed.items()}
+        operations.faceted = {urn: row for urn, row in faceted.items() if row[0]}
         self._described |= operations.added.keys()
         return operations
 

@@ -30,8 +30,8 @@ from graphsvc.api.graphql.search_types import (
 from graphsvc.api.graphql.view_filters import ViewFilters, both_groups, both_types, view_filters
 from graphsvc.api.graphql.views import described
 from graphsvc.errors import BadRequest
+from graphsvc.graph.projection import FACETS
 from graphsvc.graph.search import (
-    FACETS,
     MOST_COUNTED,
     TYPE,
     Among,

@@ -17,7 +17,7 @@ from graphsvc.graph.registry.spec import AspectSpec, EdgeSpec, EntitySpec, Field
 
 RESERVED_TYPES = frozenset({"HAS_ASPECT", "HAD_ASPECT", "PREVIOUS"})
 RESERVED_LABELS = frozenset({"Entity", "Aspect", "AspectVersion", "TimeseriesPoint", "Migration", "MigrationLock"})
-RESERVED_PROPERTIES = frozenset({"urn", "name", "referencedOnly", "nameWords", "fieldWords"})
+RESERVED_PROPERTIES = frozenset({"urn", "name", "referencedOnly", "nameWords", "fieldWords", "facetValues"})
 DETAILS = ("createdOn", "createdActor", "updatedOn", "updatedActor", "properties", "via")
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
