@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
@@ -60,6 +60,10 @@ OPERATORS = frozenset({
     "EQUAL", "IN", "IEQUAL", "CONTAIN", "START_WITH", "END_WITH", "EXISTS", "GREATER_THAN",
     "GREATER_THAN_OR_EQUAL_TO", "LESS_THAN", "LESS_THAN_OR_EQUAL_TO",
 })  # fmt: skip
+# Fields whose values are parts of each other -> their entity type; and which ways an operator goes there: down, up.
+NESTED = {"container": "container", "domains": "domain"}
+KIN = {"DESCENDANTS_INCL": (True, False), "ANCESTORS_INCL": (False, True), "RELATED_INCL": (True, True)}
+MAX_KIN = 100  # conditions of one search with an operator of `KIN`
 MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lists are compared one by one
 MAX_VALUES = 20_000
 LONGEST_REMEMBERED = 200  # letters of a text whose query is kept, since its next page may be asked for
@@ -77,7 +81,8 @@ class Filter(NamedTuple):
     Attributes:
         field: DataHub's name of a field, or `urn`, `name`, `_entityType`. What the model does not know, no entity has.
         values: One of them should match.
-        operator: One of `OPERATORS`. Texts are compared as they are by EQUAL and IN, and in any case by the others.
+        operator: One of `OPERATORS`. Texts are compared as they are by EQUAL and IN, and in any case by the others. For
+            the fields of `NESTED` one of `KIN`, too: the values, and all that is below them, above them, or both.
         negated: It must not hold.
     """
 
@@ -358,6 +363,7 @@ class Search:
             facets: Fields whose values to count among all that match.
             limit: Values of a facet at most.
         """
+        wanted = await self._spelled_out(wanted)
         names = {_field(name): name for name in facets}
         asked = _Asked(start, count, sort, shown=shown, total=total, facets=list(names), limit=limit)
         text = self._read(wanted)
@@ -441,6 +447,7 @@ class Search:
         """
         if after and len(after.values) != len(sort):
             raise BadRequest("the scroll began in another order; go on in that, or begin anew")
+        wanted = await self._spelled_out(wanted)
         source = self._source(wanted, self._read(wanted).lucene)
         if not sort and _walkable(source):
             rows = await self._walk(source, after.urn if after else "", 0, count + 1)
@@ -453,6 +460,7 @@ class Search:
 
     async def total(self, asked: SearchQuery, *, wanted: bool = True) -> Total:
         """How many entities match, nothing near them; 0 if that is not wanted."""
+        asked = await self._spelled_out(asked)
         found = await self._total(self._source(asked, self._read(asked).lucene), wanted=wanted)
         return Total(min(found, self._most), found > self._most)
 
@@ -468,6 +476,7 @@ class Search:
             limit: Values of a facet at most.
             all_of_them: Count without a limit on the entities.
         """
+        wanted = await self._spelled_out(wanted)
         names = {_field(name): name for name in fields}
         source = self._source(wanted, self._read(wanted).lucene)
         most = sys.maxsize if all_of_them else self._most
@@ -551,6 +560,7 @@ class Search:
             count: Of both at most.
             older: Go by an entity's `browsePaths` where it has some, and bring those that stand at the path.
         """
+        wanted = await self._spelled_out(wanted)
         source = self._source(wanted, self._read(wanted).lucene)
         found = await self._ask(
             query("read/search_groups"), **source, path=list(path), older=older, start=start, count=count
@@ -588,6 +598,33 @@ class Search:
             return SearchText(None, ())
         read = _remembered if len(wanted.text) <= LONGEST_REMEMBERED else _understood
         return read(wanted.text, self._model, completing=wanted.completing)
+
+    async def _spelled_out(self, wanted: SearchQuery) -> SearchQuery:
+        """The same with EQUAL, and all the values that are meant, in the place of the operators of `KIN`."""
+        asked = list(dict.fromkeys(c for group in wanted.filters for c in group if c.operator in KIN))
+        if not asked:
+            return wanted
+        if len(asked) > MAX_KIN:
+            raise BadRequest(
+                f"{len(asked)} conditions such as {asked[0].operator}; up to {MAX_KIN} are answered at once"
+            )
+        rows = [self._kin(at, condition) for at, condition in enumerate(asked)]
+        found = dict(await self._ask(query("read/search_kin"), rows=rows, limit=MAX_VALUES + 1))
+        meant = {
+            condition: condition._replace(values=(*dict.fromkeys((*rows[at]["urns"], *found[at])),), operator="EQUAL")
+            for at, condition in enumerate(asked)
+        }
+        return replace(wanted, filters=tuple(tuple(meant.get(c, c) for c in group) for group in wanted.filters))
+
+    def _kin(self, at: int, condition: Filter) -> dict[str, Any]:
+        """A row of `read/search_kin`."""
+        name = _field(condition.field)
+        if name not in NESTED:
+            known = " and ".join(NESTED)
+            raise BadRequest(f"condition {condition.operator} is answered for {known}, not for {condition.field}")
+        down, up = KIN[condition.operator]
+        urns = self._values(name, condition._replace(operator="EQUAL"))
+        return {"at": at, "urns": urns, "prefix": f"urn:li:{NESTED[name]}:", "down": down, "up": up}
 
     def _source(self, wanted: SearchQuery, text: str | None) -> dict[str, Any]:
         """The parameters that all queries share; `text` is a Lucene query."""

@@ -329,7 +329,8 @@ async def test_what_cannot_be_asked_is_said(search: Search) -> None:
     for query in (
         SearchQuery(" ".join(f"w{n}" for n in range(17))),
         SearchQuery("(" * 30 + "a" + ")" * 30),
-        SearchQuery("*", None, ((a("domains", "x", op="DESCENDANTS_INCL"),),)),
+        SearchQuery("*", None, ((a("tags", "x", op="DESCENDANTS_INCL"),),)),
+        SearchQuery("*", None, ((*(a("domains", f"x{n}", op="DESCENDANTS_INCL") for n in range(101)),),)),
     ):
         with pytest.raises(BadRequest):
             await search.page(query, 0, 1)

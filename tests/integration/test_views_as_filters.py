@@ -35,7 +35,7 @@ VIEWS: dict[str, dict[str, Any]] = {
     "charts": {"types": ["chart"], "or": []},
     "tables_and_charts": {"types": ["dataset", "chart"], "or": [[]]},
     "without_domain": {"or": [[{"field": "domains.keyword", "values": [], "condition": "IS_NULL"}]]},
-    "below": {"or": [[{"field": "container", "values": ["urn:li:container:a"], "condition": "DESCENDANTS_INCL"}]]},
+    "below": {"or": [[{"field": "tags", "values": [PII], "condition": "DESCENDANTS_INCL"}]]},
 }
 
 
