@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 
+from graphsvc.ingest.line import Line
 from graphsvc.ingest.validate import Change
 
 KNOWN = 50_000  # URNs that are remembered to have a node
@@ -86,20 +88,28 @@ class Apart:
 
     def __init__(self) -> None:
         """Start with nothing under way."""
-        self._under_way: dict[Turn, None] = {}
+        self._under_way: dict[Turn, int] = {}  # with their places
+        self._places = count()
         self._known: set[str] = set()
 
     @asynccontextmanager
-    async def turn(self, changes: Sequence[Change], *, part: bool = False) -> AsyncIterator[Turn]:
+    async def turn(
+        self, changes: Sequence[Change], *, part: bool = False, line: Line | None = None
+    ) -> AsyncIterator[Turn]:
         """
         Take a turn, which ends with the block.
 
         Args:
             changes: The batch.
             part: Begin when some of its entities meet no earlier batch, and say which ones do (`Turn.late`).
+            line: The batch's place in the line of its consumer. A batch that begins again keeps its turn, before those
+                that came meanwhile: they may wait for it in the line.
         """
-        turn = Turn(changes, self._under_way, self._known)
-        self._under_way[turn] = None
+        place = next(self._places) if line is None or line.turn is None else line.turn
+        if line is not None:
+            line.turn = place
+        turn = Turn(changes, [other for other, its in self._under_way.items() if its < place], self._known)
+        self._under_way[turn] = place
         try:
             await turn.begin(part=part)
             yield turn

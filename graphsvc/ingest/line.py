@@ -4,11 +4,17 @@ import asyncio
 
 
 class Line:
-    """One batch's place in the line: behind the one before it, which may be over."""
+    """
+    One batch's place in the line: behind the one before it, which may be over.
+
+    Attributes:
+        turn: Its place among all batches of the process (`Apart`); None before it has one.
+    """
 
     def __init__(self, before: "Line | None") -> None:
         """Stand behind another."""
         self._before = before
+        self.turn: int | None = None
         self._begun, self._sealed, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property

@@ -239,7 +239,7 @@ class IngestService:
         # Where writers of other processes may be in the way, no lock is held longer than it has to be.
         one = len(order) == 1 and not any(change.deletes_entity for change in changes)
         part = one and not self._wariness.now and (delivery is None or delivery.alone)
-        async with self._apart.turn(changes, part=part) as turn:
+        async with self._apart.turn(changes, part=part, line=None if delivery is None else delivery.line) as turn:
             if not part:
                 await turn.lead()
                 if delivery is not None:

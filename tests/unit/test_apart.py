@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from neo4j.exceptions import ServiceUnavailable
 
-from graphsvc.config import IngestSettings, LimitSettings
+from graphsvc.config import IngestSettings, LimitSettings, Neo4jSettings
+from graphsvc.errors import StoreUnavailable
 from graphsvc.graph.registry import load_registry
 from graphsvc.ingest.apart import Apart
+from graphsvc.ingest.changes import Answer, Applied
+from graphsvc.ingest.line import Line
 from graphsvc.ingest.proposal import proposal_of
+from graphsvc.ingest.service import Delivery, IngestService
 from graphsvc.ingest.validate import Change, Validator
 
+NO_DRIVER: Any = None
 VALIDATOR = Validator(load_registry(), IngestSettings(), LimitSettings())
 A, B, C, D = (f"urn:li:dataset:(urn:li:dataPlatform:hive,{name},PROD)" for name in "abcd")
 
@@ -143,3 +150,45 @@ async def test_a_batch_that_meets_others_with_all_it_has_waits_for_their_end() -
         "1 begins",
         "1 ends",
     ]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_batch_that_begins_again_is_before_those_that_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch, *, alone: bool
+) -> None:
+    """It lost its turn as Neo4j went away; the next one of the line, which took its turn meanwhile, waits for it."""
+    service = IngestService(NO_DRIVER, load_registry(), Neo4jSettings(), IngestSettings(), LimitSettings())
+    lines = [first := Line(None), Line(first)]
+    items = [proposal_of(A, "status", {"removed": removed}) for removed in (False, True)]
+    away = asyncio.Event()
+    written: list[int] = []
+    failed: list[StoreUnavailable] = []
+
+    async def attempt(changes: object, actor: str, delivery: Delivery, order: object, turn: object) -> list[Answer]:
+        await away.wait()
+        if delivery.line is first and not failed:
+            raise ServiceUnavailable("gone")
+        await delivery.line.lead()
+        written.append(lines.index(delivery.line))
+        return [Applied(A, "status", 1, changed=True)]
+
+    async def consume(number: int) -> None:
+        delivery = Delivery("group", [], lambda _: [], lambda _: [], lines[number], alone)
+        while True:
+            try:
+                await service.consume([items[number]], delivery)
+                break
+            except StoreUnavailable as error:
+                failed.append(error)
+                await asyncio.sleep(0.01)
+        lines[number].end()
+
+    monkeypatch.setattr(service, "_attempt", attempt)
+    tasks = [asyncio.create_task(consume(number)) for number in range(2)]
+    await asyncio.sleep(0.05)
+    away.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*tasks)
+
+    assert written == [0, 1]
+    assert len(failed) == 1
