@@ -447,8 +447,7 @@ class Search:
         """
         if after and len(after.values) != len(sort):
             raise BadRequest("the scroll began in another order; go on in that, or begin anew")
-        wanted = await self._spelled_out(wanted)
-        source = self._source(wanted, self._read(wanted).lucene)
+        source = await self._exactly(wanted)
         if not sort and _walkable(source):
             rows = await self._walk(source, after.urn if after else "", 0, count + 1)
         else:
@@ -460,8 +459,7 @@ class Search:
 
     async def total(self, asked: SearchQuery, *, wanted: bool = True) -> Total:
         """How many entities match, nothing near them; 0 if that is not wanted."""
-        asked = await self._spelled_out(asked)
-        found = await self._total(self._source(asked, self._read(asked).lucene), wanted=wanted)
+        found = await self._total(await self._exactly(asked), wanted=wanted)
         return Total(min(found, self._most), found > self._most)
 
     async def facets(
@@ -476,9 +474,8 @@ class Search:
             limit: Values of a facet at most.
             all_of_them: Count without a limit on the entities.
         """
-        wanted = await self._spelled_out(wanted)
         names = {_field(name): name for name in fields}
-        source = self._source(wanted, self._read(wanted).lucene)
+        source = await self._exactly(wanted)
         most = sys.maxsize if all_of_them else self._most
         return self._counts(await self._facets(source, list(names), limit, most), names)
 
@@ -560,8 +557,7 @@ class Search:
             count: Of both at most.
             older: Go by an entity's `browsePaths` where it has some, and bring those that stand at the path.
         """
-        wanted = await self._spelled_out(wanted)
-        source = self._source(wanted, self._read(wanted).lucene)
+        source = await self._exactly(wanted)
         found = await self._ask(
             query("read/search_groups"), **source, path=list(path), older=older, start=start, count=count
         )
@@ -598,6 +594,11 @@ class Search:
             return SearchText(None, ())
         read = _remembered if len(wanted.text) <= LONGEST_REMEMBERED else _understood
         return read(wanted.text, self._model, completing=wanted.completing)
+
+    async def _exactly(self, wanted: SearchQuery) -> dict[str, Any]:
+        """What is asked for, and nothing that is near it, as `_source` gives it."""
+        wanted = await self._spelled_out(wanted)
+        return self._source(wanted, self._read(wanted).lucene)
 
     async def _spelled_out(self, wanted: SearchQuery) -> SearchQuery:
         """The same with EQUAL, and all the values that are meant, in the place of the operators of `KIN`."""
