@@ -58,7 +58,7 @@ def build_router(reader: Reader, registry: Registry) -> APIRouter:
                 "score": hit.score,
                 "matchedFields": [{"name": name, "value": value} for name, value in hit.fields],
             }
-            for hit in found.hits
+            for hit in found.hits.rows()
         ]
         facets_ = {name: {count.value: count.number for count in counts} for name, counts in found.facets.items()}
         return JSONAnswer(

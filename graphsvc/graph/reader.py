@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
 
@@ -486,8 +487,7 @@ class Reader:
         names = self._walked(walk.types)
         if not names:  # nothing to follow: the start alone is the answer
             names, hops, with_edges = self._lineage, 0, False
-        file = f"read/lineage_{walk.flow}" + ("_edges" if with_edges else "")
-        text = query(file, types="|".join(sorted(names))).replace("*0..20", "*0.." + _HOPS[hops])
+        text = _walk_text(f"read/lineage_{walk.flow}" + ("_edges" if with_edges else ""), names, hops)
         details = {"details": walk.with_details} if with_edges else {}
         columns = await self._read(text, urn=walk.urn, limit=walk.max_nodes + 2, **details)
         if not columns[0]:
@@ -562,6 +562,11 @@ class Reader:
                 " (graphql.request_timeout_s). Ask for less"
             )
         return ReadTimeout(f"a read took longer than {self._timeout_s:g} s (graphql.query_timeout_s). Ask for less")
+
+
+@lru_cache(maxsize=256)
+def _walk_text(file: str, types: frozenset[str], hops: int) -> LiteralString:
+    return query(file, types="|".join(sorted(types))).replace("*0..20", "*0.." + _HOPS[hops])
 
 
 def _nodes(columns: Sequence[Sequence[Any]], size: int, *, in_order: bool) -> NodeColumns:

@@ -145,6 +145,19 @@ class Hit(NamedTuple):
     fields: tuple[tuple[str, str], ...] = ()
 
 
+class Hits(NamedTuple):
+    """Entities that were found, in columns, each as `Hit` has it: whoever writes a list of them makes no objects."""
+
+    urns: Sequence[str] = ()
+    names: Sequence[str] = ()
+    scores: Sequence[float] = ()
+    fields: Sequence[tuple[tuple[str, str], ...]] = ()
+
+    def rows(self) -> list[Hit]:
+        """One by one."""
+        return list(map(Hit._make, zip(*self, strict=True)))
+
+
 class Count(NamedTuple):
     """A value of a facet, and how many entities have it."""
 
@@ -163,7 +176,7 @@ class Answer(NamedTuple):
         partial: Counting stopped at the limit: there are more than `total`, and the facets are of these only.
     """
 
-    hits: list[Hit]
+    hits: Hits
     total: int
     facets: dict[str, list[Count]]
     partial: bool
@@ -237,10 +250,34 @@ class _Asked:
     limit: int
 
 
-class _Found(NamedTuple):
-    """What the queries answer, as they do."""
+class _Page(NamedTuple):
+    """A page as the queries bring it, in columns; values are those that it is sorted by, held those of its fields."""
 
-    rows: list[Any]
+    urns: Sequence[str] = ()
+    names: Sequence[str | None] = ()
+    scores: Sequence[float] = ()
+    values: Sequence[Any] = ()
+    held: Sequence[Any] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[Any]]) -> "_Page":
+        """Of rows."""
+        return cls(*zip(*rows, strict=True))
+
+    def first(self, count: int) -> "_Page":
+        """So many of it."""
+        return type(self)._make(column[:count] for column in self)
+
+    def hits(self, fields: Sequence[tuple[tuple[str, str], ...]] | None = None) -> Hits:
+        """What is shown of it; an entity without a name is called by its URN."""
+        names = [name or urn for urn, name in zip(self.urns, self.names, strict=True)]
+        return Hits(self.urns, names, self.scores, [()] * len(names) if fields is None else fields)
+
+
+class _Found(NamedTuple):
+    """What the queries answer."""
+
+    page: _Page
     total: int
     facets: list[Any]
 
@@ -252,6 +289,7 @@ class _Model:
     text: TextFields
     kinds: Mapping[str, frozenset[str]]
     labels: Mapping[str, str]
+    types: Mapping[str, str]
 
 
 @lru_cache(maxsize=8)
@@ -271,6 +309,7 @@ def _model(registry: Registry) -> _Model:
         ),
         kinds={name: frozenset(found) for name, found in kinds.items()},
         labels={name: spec.label for name, spec in registry.entities.items()},
+        types={spec.label: name for name, spec in registry.entities.items()},
     )
 
 
@@ -324,7 +363,7 @@ class Search:
         self, wanted: SearchQuery, start: int, count: int, sort: Sequence[Sort] = (), *, shown: bool = False
     ) -> list[Hit]:
         """One page of `answer`."""
-        return (await self.answer(wanted, start, count, sort, shown=shown)).hits
+        return (await self.answer(wanted, start, count, sort, shown=shown)).hits.rows()
 
     async def _ask(self, text: LiteralString, **parameters: Any) -> Any:
         try:
@@ -367,24 +406,24 @@ class Search:
         names = {_field(name): name for name in facets}
         asked = _Asked(start, count, sort, shown=shown, total=total, facets=list(names), limit=limit)
         text = self._read(wanted)
-        found = _Found([], 0, [])
+        found = _Found(_Page(), 0, [])
         for lucene in (text.lucene, *text.nearer):
             source = self._source(wanted, lucene)
             ranked = not sort and bool(lucene)
             found = await (
                 self._ranked(source, asked, wanted.text, text.words) if ranked else self._listed(source, asked)
             )
-            if found.rows or found.total or not text.nearer or await self._total(source):
+            if found.page.urns or found.total or not text.nearer or await self._total(source):
                 break
-        hits = [Hit(urn, name or urn, score) for urn, name, score, _, _ in found.rows]
-        if shown:
-            held = (_matched(own, name or "", text) for _, name, _, _, own in found.rows)
-            hits = [
-                hit._replace(fields=(("urn", hit.urn),) if wanted.urn else fields)
-                for hit, fields in zip(hits, held, strict=True)
-            ]
+        fields = self._fields(wanted, found.page, text) if shown else None
         counts = self._counts(found.facets, names)
-        return Answer(hits, min(found.total, self._most), counts, partial=found.total > self._most)
+        return Answer(found.page.hits(fields), min(found.total, self._most), counts, partial=found.total > self._most)
+
+    def _fields(self, wanted: SearchQuery, page: _Page, text: SearchText) -> list[tuple[tuple[str, str], ...]]:
+        """Of each entity the fields that hold words of the text."""
+        if wanted.urn:
+            return [(("urn", urn),) for urn in page.urns]
+        return [_matched(held, name or "", text) for name, held in zip(page.names, page.held, strict=True)]
 
     async def lists(
         self, wanted: Iterable[Among], start: int, count: int, facets: Sequence[str] = (), limit: int = 0
@@ -432,13 +471,13 @@ class Search:
         for among, request in requests.items():
             page, total, counts = pages[request["at"]]
             if total <= self._most:
-                hits = [Hit(urn, name or urn, 0.0) for urn, name in page]
+                hits = _unscored(*zip(*page, strict=True)).hits() if page else Hits()
                 found[among] = Answer(hits, total, self._counts(counts, names), partial=False)
         return found
 
     async def scroll(
         self, wanted: SearchQuery, after: Cursor | None, count: int, sort: Sequence[Sort] = ()
-    ) -> tuple[list[Hit], Cursor | None]:
+    ) -> tuple[Hits, Cursor | None]:
         """
         The next page in the order of some fields or, without one, of the URNs, so that writes meanwhile move nothing.
 
@@ -449,13 +488,13 @@ class Search:
             raise BadRequest("the scroll began in another order; go on in that, or begin anew")
         source = await self._exactly(wanted)
         if not sort and _walkable(source):
-            rows = await self._walk(source, after.urn if after else "", 0, count + 1)
+            page = await self._walk(source, after.urn if after else "", 0, count + 1)
         else:
-            rows = await self._sorted(source, sort, after, 0, count + 1, [])
-        hits = [Hit(urn, name or urn, score) for urn, name, score, _, _ in rows[:count]]
-        if len(rows) <= count or not hits:
+            page = await self._sorted(source, sort, after, 0, count + 1, [])
+        hits = page.first(count).hits()
+        if len(page.urns) <= count or not hits.urns:
             return hits, None
-        return hits, Cursor(rows[count - 1][0], tuple(rows[count - 1][3]))
+        return hits, Cursor(hits.urns[-1], tuple(page.values[count - 1]))
 
     async def total(self, asked: SearchQuery, *, wanted: bool = True) -> Total:
         """How many entities match, nothing near them; 0 if that is not wanted."""
@@ -495,7 +534,7 @@ class Search:
             limit=asked.limit,
             most=self._most + 1,
         )
-        return _Found(found["rows"], found["total"], found["facets"])
+        return _Found(_Page.of(found["rows"]), found["total"], found["facets"])
 
     async def _listed(self, source: Mapping[str, Any], asked: _Asked) -> _Found:
         """The same in another order, or of everything: part by part, as a page may cost far less than a total."""
@@ -504,28 +543,28 @@ class Search:
             if found.total <= self._most:
                 return found
             ranges = {**source, "texts": [], "prefixes": source["types"] or ["urn:li:"]}
-            return found._replace(rows=await self._walk(ranges, "", asked.start, asked.count))
+            return found._replace(page=await self._walk(ranges, "", asked.start, asked.count))
         if not asked.total and not asked.facets:
-            return _Found(await self._rows(source, asked), 0, [])
-        rows, total, facets = await asyncio.gather(
-            self._rows(source, asked),
+            return _Found(await self._page(source, asked), 0, [])
+        page, total, facets = await asyncio.gather(
+            self._page(source, asked),
             self._total(source, wanted=asked.total),
             self._facets(source, asked.facets, asked.limit, self._most),
         )
-        return _Found(rows, total, facets)
+        return _Found(page, total, facets)
 
-    async def _rows(self, source: Mapping[str, Any], asked: _Asked) -> Any:
+    async def _page(self, source: Mapping[str, Any], asked: _Asked) -> _Page:
         if not asked.sort and _walkable(source):
             return await self._walk(source, "", asked.start, asked.count)
         fields = self._shown if asked.shown and source["texts"] else []
         return await self._sorted(source, asked.sort, None, asked.start, asked.count, fields)
 
-    async def _walk(self, source: Mapping[str, Any], last: str, start: int, count: int) -> Any:
+    async def _walk(self, source: Mapping[str, Any], last: str, start: int, count: int) -> _Page:
         ends = {prefix: prefix[:-1] + ";" for prefix in source["prefixes"]}
         rest = {key: value for key, value in source.items() if key not in {"prefixes", "texts"}}
         ranges = [{"after": max(prefix, last), "end": end} for prefix, end in ends.items() if last < end]
         urns, names = await self._ask(query("read/search_walk"), **rest, ranges=ranges, start=start, count=count)
-        return [(urn, name, 0.0, (), ()) for urn, name in zip(urns, names, strict=True)]
+        return _unscored(urns, names)
 
     async def _total(self, source: Mapping[str, Any], *, wanted: bool = True) -> int:
         return int(await self._ask(query("read/search_total"), **source, most=self._most + 1)) if wanted else 0
@@ -537,9 +576,8 @@ class Search:
 
     def _counts(self, rows: Iterable[Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Count]]:
         found: dict[str, list[Count]] = {name: [] for name in names.values()}
-        types = {label: name for name, label in self._model.labels.items()}
         for name, value, number in rows:
-            found[names[name]].append(Count(str(types.get(value, value)) if name == TYPE else value, number))
+            found[names[name]].append(Count(self._model.types.get(value, value) if name == TYPE else value, number))
         return found
 
     async def level(
@@ -574,11 +612,11 @@ class Search:
         start: int,
         count: int,
         fields: list[str],
-    ) -> Any:
+    ) -> _Page:
         if len(sort) > MOST_CRITERIA:
             raise BadRequest(f"{len(sort)} fields to sort by; up to {MOST_CRITERIA} are possible, and the URN at last")
         ways = ["DESC" if criterion.descending else "ASC" for criterion in sort] + ["ASC"] * (MOST_CRITERIA - len(sort))
-        return await self._ask(
+        rows = await self._ask(
             query("read/search_sorted", first=ways[0], second=ways[1], third=ways[2]),
             **source,
             sort=[_field(criterion.field) for criterion in sort],
@@ -588,6 +626,7 @@ class Search:
             count=count,
             fields=fields,
         )
+        return _Page.of(rows)
 
     def _read(self, wanted: SearchQuery) -> SearchText:
         if wanted.urn:
@@ -682,6 +721,11 @@ class Search:
                 values.append(number)
             values.append(value)
         return values
+
+
+def _unscored(urns: Sequence[str], names: Sequence[str | None]) -> _Page:
+    size = len(urns)
+    return _Page(urns, names, [0.0] * size, [()] * size, [()] * size)
 
 
 def _understood(text: str, model: _Model, *, completing: bool) -> SearchText:

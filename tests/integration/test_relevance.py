@@ -153,7 +153,7 @@ async def test_facets_and_totals_are_those_of_brute_force(
 
     assert found.total == len(matching)
     assert {name: dict(counts) for name, counts in found.facets.items()} == counted
-    assert [hit.urn for hit in found.hits] == sorted(row.urn for row in matching)[:5]
+    assert list(found.hits.urns) == sorted(row.urn for row in matching)[:5]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ async def test_deep_paging_is_stable_while_others_write(
     number = 0
     while True:
         hits, cursor = await search.scroll(query, cursor, 4_000, sort)
-        seen += [hit.urn for hit in hits]
+        seen += hits.urns
         if cursor is None:
             break
         number += 1
@@ -196,10 +196,10 @@ async def test_what_matched_is_shown(search: Search) -> None:
         "sanctoin checks": "sanction",
     }
     for text, part in cases.items():
-        hits = await search.answer(SearchQuery(text, ALL), 0, 5, shown=True)
+        hits = (await search.answer(SearchQuery(text, ALL), 0, 5, shown=True)).hits.rows()
 
-        assert len(hits.hits) == 5
-        assert all(any(part in value.lower() for _, value in hit.fields) for hit in hits.hits), (text, hits.hits)
+        assert len(hits) == 5
+        assert all(any(part in value.lower() for _, value in hit.fields) for hit in hits), (text, hits)
 
 
 async def test_tags_are_counted_with_a_text(search: Search, catalogue: dict[str, Dataset]) -> None:
@@ -209,5 +209,5 @@ async def test_tags_are_counted_with_a_text(search: Search, catalogue: dict[str,
 
     found = await search.answer(query, 0, 10_000, total=True, facets=["tags"], limit=len(TAGS))
 
-    assert {hit.urn for hit in found.hits} == {row.urn for row in wanted}
+    assert set(found.hits.urns) == {row.urn for row in wanted}
     assert dict(found.facets["tags"]) == Counter(f"urn:li:tag:{tag}" for row in wanted for tag in row.tags)

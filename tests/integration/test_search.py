@@ -121,11 +121,11 @@ async def test_filters_totals_and_facets_are_those_of_brute_force(
         query, 0, EVERYTHING, total=True, facets=FACETS, limit=EVERYTHING
     )
 
-    assert {hit.urn for hit in hits} == {t.urn for t in wanted}
-    assert len(hits) == len(wanted) == total
+    assert set(hits.urns) == {t.urn for t in wanted}
+    assert len(hits.urns) == len(wanted) == total
     assert (total, partial) == await search.total(query)
     assert not partial
-    assert text != "*" or [hit.urn for hit in hits] == sorted(hit.urn for hit in hits)
+    assert text != "*" or list(hits.urns) == sorted(hits.urns)
     assert facets == await search.facets(query, FACETS, EVERYTHING)
     assert {name: dict(counts) for name, counts in facets.items()} == brute_facets(wanted)
     for counts in facets.values():
@@ -150,11 +150,7 @@ async def test_counting_stops_at_the_limit_and_says_so(
     hits, total, facets, partial = await bounded.answer(query, 0, 5, total=True, facets=["origin"], limit=EVERYTHING)
 
     assert every.total > 5 < len(catalogue)
-    assert (
-        [hit.urn for hit in hits]
-        == [hit.urn for hit in every.hits]
-        == [hit.urn for hit in await search.page(query, 0, 5)]
-    )
+    assert list(hits.urns) == list(every.hits.urns) == [hit.urn for hit in await search.page(query, 0, 5)]
     assert (total, partial) == (every.total - 1, True) == await bounded.total(query)
     assert sum(count.number for count in facets["origin"]) <= every.total
     everywhere = await bounded.facets(query, ["origin"], EVERYTHING, all_of_them=True)
@@ -214,10 +210,10 @@ async def test_scrolling_meets_everything_once(
     cursor: Cursor | None = None
     while True:
         hits, cursor = await search.scroll(query, cursor, 97, sort)
-        seen += [hit.urn for hit in hits]
+        seen += hits.urns
         if cursor is None:
             break
-        assert len(hits) == 97
+        assert len(hits.urns) == 97
         await service.ingest(
             [proposal_of("urn:li:dataset:(urn:li:dataPlatform:a,a.a,PROD)", "status", {"removed": True})]
         )
@@ -260,7 +256,7 @@ async def test_sorted_by_several_fields(search: Search, catalogue: list[Table]) 
     more, _ = await search.scroll(query, cursor, 33, order)
 
     assert [hit.urn for hit in found] == [t.urn for t in wanted]
-    assert [*hits, *more] == found[:66]
+    assert [*hits.rows(), *more.rows()] == found[:66]
 
 
 async def test_an_order_that_cannot_be_is_refused(search: Search) -> None:

@@ -71,7 +71,7 @@ async def test_it_means_what_a_walk_finds(search: Search) -> None:
                     wanted = SearchQuery("*", ("dataset",), ((Filter(field, (value,), operator),),))
                     found = await search.answer(wanted, 0, 100, total=True)
 
-                    assert {hit.urn for hit in found.hits} == set(map(table, meant(name))), (field, operator, value)
+                    assert set(found.hits.urns) == set(map(table, meant(name))), (field, operator, value)
                     assert found.total == len(meant(name))
 
 
@@ -84,7 +84,7 @@ async def test_it_stands_beside_other_conditions(search: Search) -> None:
     others = SearchQuery("*", ("dataset",), ((below_b1._replace(negated=True),),))
 
     assert [hit.urn for hit in await search.page(wanted, 0, 100)] == urns
-    assert [hit.urn for hit in (await search.scroll(wanted, None, 100))[0]] == urns
+    assert list((await search.scroll(wanted, None, 100))[0].urns) == urns
     assert (await search.total(wanted)).number == len(urns)
     assert {c.value for c in (await search.facets(wanted, ["domains"], 100))["domains"]} == {
         f"urn:li:domain:{name}" for name in ("c1", "c2", "b2", "c3", "lone")

@@ -20,13 +20,13 @@ from graphsvc.api.graphql.plain import Lists, PlainExecutor, Table
 from graphsvc.api.graphql.search import SearchResult, _results
 from graphsvc.api.graphql.search_types import Facet, FacetMetadata, facet_table
 from graphsvc.api.graphql.views import LONG, Long
-from graphsvc.graph.search import Hit
+from graphsvc.graph.search import Hit, Hits
 
 DATASET = "urn:li:dataset:(urn:li:dataPlatform:hive,a.b,PROD)"
 OWNER = "urn:li:corpuser:ada"
 HITS = [
     Hit(DATASET, "b", 1.5, (("name", "b"), ("tags", "urn:li:tag:b"))),
-    Hit(OWNER, 'A"d\n%b', 0, ()),
+    Hit(OWNER, 'A"d\n%b', 0.0, ()),
     Hit("urn:li:chart:(looker,1)", "", 0.25, (("description", 'of\n "b",'),)),
     Hit("urn:li:dataset:c", "c", 0.1),
     Hit("urn:li:unheard:of", "of", 0.1, (("name", "of"),)),
@@ -88,7 +88,7 @@ class Query:
     @strawberry.field
     def found(self) -> Found:
         """Always the same."""
-        return Found(search_results=_results(HITS), facets=facet_table(FACETS, LABELS))
+        return Found(search_results=_results(Hits(*zip(*HITS, strict=True))), facets=facet_table(FACETS, LABELS))
 
 
 @cache
@@ -175,7 +175,7 @@ def test_what_is_asked_twice_is_answered_twice_the_same() -> None:
 
 def test_some_rows_of_a_table_keep_their_lists() -> None:
     """In the order asked for; so they are written where a table's items have several classes."""
-    matched = _results(HITS).of([4, 3, 0]).columns["matched_fields"]
+    matched = _results(Hits(*zip(*HITS, strict=True))).of([4, 3, 0]).columns["matched_fields"]
 
     assert isinstance(matched, Lists)
     assert matched.sizes == [1, 0, 2]

@@ -29,43 +29,36 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
-    ValueNode,
-    VariableNode,
     get_named_type,
-    get_variable_values,
     is_abstract_type,
     is_list_type,
     is_non_null_type,
     located_error,
 )
 from graphql.execution.collect_fields import FieldDetails
-from graphql.execution.values import VariableValues, get_argument_values
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import ExecutionResult
 
-from graphsvc.api.graphql.arguments import Convert, UnknownKindError, converter
+from graphsvc.api.graphql.arguments import UnknownKindError, Values, WrongValueError, arguments_of, variables_of
 from graphsvc.api.graphql.context import Context, TimedInfo
 from graphsvc.api.graphql.errors import coded
 from graphsvc.api.graphql.limits import Documents, Known
 from graphsvc.api.graphql.plain import Field, Group, NotPlainError, Writer
 from graphsvc.config import GraphqlSettings
 
-MAX_COERCION_ERRORS = 50  # as GraphQL's executor has it
-
 
 class _Root(NamedTuple):
-    """A field of the query type, its nodes, its resolver, and its arguments; those without variables are fixed."""
+    """A field of the query type, its nodes, its resolver, and what makes its arguments of the variables."""
 
     key: str
     field: GraphQLField
     nodes: list[FieldNode]
     group: Group
     own: Any
-    convert: Convert
-    fixed: dict[str, Any]
-    varying: GraphQLField
+    arguments: Callable[[Values], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +67,7 @@ class Plan:
 
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
+    variables: Callable[[Values], dict[str, Any]]
     roots: Sequence[_Root]
     writer: Writer
 
@@ -101,8 +95,6 @@ class Direct:
         self.documents = documents
         self.context = context
         self._schema: GraphQLSchema = schema._schema  # noqa: SLF001  Strawberry has no other way to it
-        self._registry = schema.schema_converter.scalar_registry
-        self._config = schema.config
         self._suggestions = settings.introspection
 
     async def execute(
@@ -168,7 +160,8 @@ class Direct:
             self._root(query_type, key, group, writer)
             for key, group in subfields.of(query_type, [operation.selection_set]).items()
         ]
-        return Plan(operation, fragments, roots, writer)
+        variables = variables_of(self._schema, operation.variable_definitions or ())
+        return Plan(operation, fragments, variables, roots, writer)
 
     def _root(self, parent: GraphQLObjectType, key: str, group: Group, writer: Writer) -> _Root:
         field = parent.fields.get(group[0].node.name.value)
@@ -176,24 +169,19 @@ class Direct:
         if field is None or own is None or not own.is_async or own.extensions or is_non_null_type(field.type):
             raise NotPlainError
         _check(writer, field.type, group)
-        convert = converter(own, self._registry, self._config)
         nodes = [details.node for details in group]
-        return _Root(key, field, nodes, group, own, convert, *_arguments(field, nodes[0]))
+        return _Root(key, field, nodes, group, own, arguments_of(field, nodes[0]))
 
     def _calls(self, plan: Plan, variables: dict[str, Any], context: Any) -> list[Callable[[], Any]] | None:
         """The resolvers, ready to be called; None if the variables or arguments are wrong."""
-        values = get_variable_values(
-            self._schema, plan.operation.variable_definitions or (), variables, MAX_COERCION_ERRORS
-        )
-        if isinstance(values, list):
-            return None
         try:
+            values = plan.variables(variables)
             return [self._call(plan, root, values, context) for root in plan.roots]
-        except GraphQLError:
+        except (WrongValueError, RecursionError):
             return None
 
-    def _call(self, plan: Plan, root: _Root, values: VariableValues, context: Any) -> Callable[[], Any]:
-        given = root.convert(root.fixed | get_argument_values(root.varying, root.nodes[0], values))
+    def _call(self, plan: Plan, root: _Root, values: dict[str, Any], context: Any) -> Callable[[], Any]:
+        given = root.arguments(values)
         query_type = self._schema.query_type
         assert query_type is not None  # noqa: S101  the plan has been compiled
         raw = GraphQLResolveInfo(
@@ -206,7 +194,7 @@ class Direct:
             plan.fragments,
             None,
             plan.operation,
-            values,
+            VariableValues({}, values),
             context,
             is_awaitable,
             None,
@@ -271,27 +259,6 @@ class _Subfields:
             return True
         kind = self._schema.get_type(condition)
         return kind is not None and is_abstract_type(kind) and self._schema.is_sub_type(kind, parent)
-
-
-def _arguments(field: GraphQLField, node: FieldNode) -> tuple[dict[str, Any], GraphQLField]:
-    """
-    A field's arguments that no variable stands in, ready, and a field with the others alone.
-
-    Raises:
-        NotPlainError: One of them is not right.
-    """
-    varying = {argument.name.value for argument in node.arguments or () if _varies(argument.value)}
-    fixed = GraphQLField(field.type, {name: kind for name, kind in field.args.items() if name not in varying})
-    try:
-        found = get_argument_values(fixed, node)
-    except GraphQLError as exc:
-        raise NotPlainError from exc
-    return found, GraphQLField(field.type, {name: field.args[name] for name in varying if name in field.args})
-
-
-def _varies(value: ValueNode) -> bool:
-    inner = [*getattr(value, "values", ()), *(field.value for field in getattr(value, "fields", ()))]
-    return isinstance(value, VariableNode) or any(map(_varies, inner))
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:

@@ -81,7 +81,7 @@ async def search_documents(info: Info, input: SearchDocumentsInput) -> SearchDoc
     """One page."""
     wanted = _query(input, input.query or "*", input.related_assets or ())
     start, found, facets = await selected_page(info, wanted, input.start, input.count)
-    documents: list[Any] = [entity_of(hit.urn, hit.name) for hit in found.hits]
+    documents: list[Any] = [entity_of(hit.urn, hit.name) for hit in found.hits.rows()]
     return SearchDocumentsResult(
         start=start,
         count=len(documents),
@@ -104,7 +104,7 @@ class HasRelatedDocuments(Entity):
         """One page."""
         asked = input or RelatedDocumentsInput()
         start, found, _ = await selected_page(info, _query(asked, "*", (self.urn,)), asked.start, asked.count)
-        documents: list[Any] = [entity_of(hit.urn, hit.name) for hit in found.hits]
+        documents: list[Any] = [entity_of(hit.urn, hit.name) for hit in found.hits.rows()]
         return RelatedDocumentsResult(start=start, count=len(documents), total=found.total, documents=documents)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -40,6 +41,7 @@ from graphsvc.graph.search import (
     Cursor,
     Filter,
     Hit,
+    Hits,
     Search,
     SearchQuery,
     Sort,
@@ -270,7 +272,7 @@ async def scroll_across_entities(
     )
     return ScrollResults(
         next_scroll_id=None if after is None else base64.urlsafe_b64encode(orjson.dumps(list(after))).decode(),
-        count=len(hits),
+        count=len(hits.urns),
         total=total.number,
         search_results=_results(hits),
         facets=await _described(info, facets) if names else None,
@@ -376,7 +378,7 @@ async def listed(
 def _answered(start: int, found: Answer, facets: Table | None) -> SearchResults:
     return SearchResults(
         start=start,
-        count=len(found.hits),
+        count=len(found.hits.urns),
         total=found.total,
         partial=found.partial,
         search_results=_results(found.hits),
@@ -505,19 +507,20 @@ def _search(info: Info) -> Search:
     return Search(info.context.reader, info.context.registry)
 
 
-def _results(hits: Sequence[Hit]) -> Table:
+def _results(hits: Hits) -> Table:
     """Hits as `SearchResult`."""
-    matched = [field for hit in hits for field in hit.fields]
+    size = len(hits.urns)
+    matched = list(chain.from_iterable(hits.fields))
     fields = {"name": [name for name, _ in matched], "value": [value for _, value in matched]}
-    nothing = Lists(Table({}, [], list), [0] * len(hits))
+    nothing = Lists(Table({}, [], list), [0] * size)
     columns: dict[str, Sequence[Any] | Lists] = {
-        "entity": entity_table([hit.urn for hit in hits], [hit.name for hit in hits], [True] * len(hits)),
-        "score": [float(hit.score) for hit in hits],
-        "matched_fields": Lists(Table(fields, [MatchedField] * len(matched), list), [len(hit.fields) for hit in hits]),
+        "entity": entity_table(hits.urns, hits.names, [True] * size),
+        "score": hits.scores,
+        "matched_fields": Lists(Table(fields, [MatchedField] * len(matched), list), list(map(len, hits.fields))),
         "insights": nothing,
         "extra_properties": nothing,
     }
-    return Table(columns, [SearchResult] * len(hits), lambda: map(_result, hits))
+    return Table(columns, [SearchResult] * size, lambda: map(_result, hits.rows()))
 
 
 def _result(hit: Hit) -> SearchResult:
