@@ -115,9 +115,10 @@ class SearchQuery:
     def urn(self) -> str | None:
         """The URN that the text is, if it is one; it may stand in quotation marks."""
         text = self.text.strip().strip('"')
-        with suppress(BadUrn):
-            parse_urn(text)
-            return text
+        if text.startswith("urn:"):
+            with suppress(BadUrn):
+                parse_urn(text)
+                return text
         return None
 
 

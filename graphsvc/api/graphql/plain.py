@@ -141,6 +141,8 @@ class Field(NamedTuple):
         attribute: Holds the value.
         basic: The attribute is the field's own; else it holds the value in tables only.
         type: GraphQL's type of the value.
+        items: The type of its items if it is a list; else None.
+        member: The value is a member of an enum.
         group: Nodes of the field, for what is selected on it.
     """
 
@@ -149,6 +151,8 @@ class Field(NamedTuple):
     attribute: str
     basic: bool
     type: GraphQLOutputType
+    items: GraphQLOutputType | None
+    member: bool
     group: Group
 
 
@@ -167,6 +171,7 @@ class Writer:
         self._schema = schema
         self._subfields = subfields
         self._known: dict[tuple[str, int], tuple[Group, list[Field]]] = {}
+        self._types: dict[type, GraphQLObjectType] = {}
 
     def fields(self, parent: GraphQLObjectType, group: Group) -> list[Field]:
         """
@@ -185,7 +190,9 @@ class Writer:
         """The list of a table's items under the selection that `group` stands for; raises NotPlainError."""
         if not table.classes:
             return b"[]"
-        return b"[%b]" % _joined(self._items(item_type, group, table), len(table.classes))
+        if is_list_type(get_nullable_type(item_type)):
+            raise NotPlainError
+        return b"[%b]" % _joined(self._items(group, table), len(table.classes))
 
     def value(self, kind: GraphQLOutputType, group: Group, value: Any) -> bytes:
         """
@@ -220,13 +227,13 @@ class Writer:
             raise NotPlainError
         return self.value(field.type, field.group, getattr(item, field.attribute))
 
-    def _lists(self, item_type: GraphQLOutputType, group: Group, lists: Lists) -> list[bytes]:
-        items = iter(_written(self._items(item_type, group, lists.items), len(lists.items.classes)))
+    def _lists(self, field: Field, lists: Lists) -> list[bytes]:
+        if is_list_type(get_nullable_type(field.items)):
+            raise NotPlainError
+        items = iter(_written(self._items(field.group, lists.items), len(lists.items.classes)))
         return [b"[%b]" % b",".join(islice(items, size)) for size in lists.sizes]
 
-    def _items(self, return_type: GraphQLOutputType, group: Group, table: Table) -> Row:
-        if is_list_type(get_nullable_type(return_type)):
-            raise NotPlainError
+    def _items(self, group: Group, table: Table) -> Row:
         classes = set(table.classes)
         if len(classes) == 1:
             return self._row(self._concrete(classes.pop()), group, table)
@@ -252,21 +259,24 @@ class Writer:
         if column is None:
             raise NotPlainError
         if isinstance(column, Lists):
-            item_type: Any = get_nullable_type(field.type)
-            return b"%b", [self._lists(item_type.of_type, field.group, column)]
-        if is_list_type(get_nullable_type(field.type)):
+            return b"%b", [self._lists(field, column)]
+        if field.items is not None:
             raise NotPlainError
         if isinstance(column, Table):
-            return self._items(field.type, field.group, column)
-        if isinstance(get_named_type(field.type), GraphQLEnumType):
+            return self._items(field.group, column)
+        if field.member:
             column = [value and value.name for value in column]
         return b"%b", [_encoded(column)]
 
     def _concrete(self, cls: type) -> GraphQLObjectType:
+        known = self._types.get(cls)
+        if known is not None:
+            return known
         definition = getattr(cls, "__strawberry_definition__", None)
         concrete = None if definition is None else self._schema.get_type(definition.name)
         if not isinstance(concrete, GraphQLObjectType):
             raise NotPlainError
+        self._types[cls] = concrete
         return concrete
 
     def _field(self, parent: GraphQLObjectType, key: str, group: Group) -> Field:
@@ -276,7 +286,8 @@ class Writer:
         if field is None or group[0].node.directives:
             raise NotPlainError
         if name == "__typename":
-            return Field(begin, b'"%b"' % parent.name.encode(), "", basic=True, type=field.type, group=group)
+            value = b'"%b"' % parent.name.encode()
+            return Field(begin, value, "", basic=True, type=field.type, items=None, member=False, group=group)
         if GraphQLCoreConverter.DEFINITION_BACKREF not in field.extensions:
             raise NotPlainError
         strawberry_field = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
@@ -285,7 +296,12 @@ class Writer:
         basic = bool(strawberry_field.is_basic_field)
         if attribute is None and not basic:
             raise NotPlainError
-        return Field(begin, b"", str(attribute or strawberry_field.python_name), basic, field.type, group)
+        inner: Any = get_nullable_type(field.type)
+        items = inner.of_type if is_list_type(inner) else None
+        member = isinstance(get_named_type(inner), GraphQLEnumType)
+        return Field(
+            begin, b"", str(attribute or strawberry_field.python_name), basic, field.type, items, member, group
+        )
 
 
 def _leaf(kind: Any, value: Any) -> bytes:
