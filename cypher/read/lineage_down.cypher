@@ -2,8 +2,8 @@
 //
 // urn      where the walk starts
 // limit    nodes at most, the start included; the nearest are kept
-// returns  one row: columns, [[urn], [name], [distance], [only referenced], [urn of each removed one]]
-//          of the nodes, the first four sorted by distance; all empty where the start does not exist
+// returns  one row: columns, [[urn], [name], [distance], [urn of each that is only referenced], [urn of each removed one]]
+//          of the nodes, the first three sorted by distance; all empty where the start does not exist
 // index    entity_urn (unique); then the walk follows these types only, and prunes breadth-first
 // note     __TYPES__ is replaced by names from the registry, joined by |, and the 20 of *0..20 by the caller's hops: neither
 //          can be a parameter. `min(length(path))` lets the planner prune; the inline predicate costs nothing. Columns
@@ -15,4 +15,4 @@ MATCH path = (start:Entity {urn: $urn})<-[:__TYPES__*0..20 {lineage: true}]-(nod
 WITH node, min(length(path)) AS distance
 ORDER BY distance LIMIT $limit
 RETURN [collect(node.urn), collect(coalesce(node.name, node.urn)), collect(distance),
-        collect(node.referencedOnly IS NOT NULL), collect(CASE WHEN node.removed THEN node.urn END)] AS columns
+        collect(CASE WHEN node.referencedOnly THEN node.urn END), collect(CASE WHEN node.removed THEN node.urn END)] AS columns

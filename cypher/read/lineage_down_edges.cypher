@@ -3,8 +3,8 @@
 // urn      where the walk starts
 // limit    nodes at most, the start included; the nearest are kept
 // details  whether to bring the last four columns of the edges, which take a third of the time; else they are empty
-// returns  one row: columns, [[urn], [name], [distance], [only referenced], [urn of each removed one]]
-//          of the nodes, the first four sorted by distance, then urn, all empty where the start does not exist; then [[index
+// returns  one row: columns, [[urn], [name], [distance], [urn of each that is only referenced], [urn of each removed one]]
+//          of the nodes, the first three sorted by distance, then urn, all empty where the start does not exist; then [[index
 //          of the near end's node], [urn of the far end], [type], [points to the downstream], [aspect], [via], [createdOn],
 //          [updatedOn]] of the edges, "" and 0 standing for none.
 //          The far end is no node of the answer where the hops or the limit ended it. The type is the model's own, also
@@ -22,7 +22,7 @@ WITH node, min(length(path)) AS distance
 ORDER BY distance, node.urn LIMIT $limit
 WITH collect(node) AS nodes,
      [collect(node.urn), collect(coalesce(node.name, node.urn)), collect(distance),
-      collect(node.referencedOnly IS NOT NULL), collect(CASE WHEN node.removed THEN node.urn END)] AS nodeColumns
+      collect(CASE WHEN node.referencedOnly THEN node.urn END), collect(CASE WHEN node.removed THEN node.urn END)] AS nodeColumns
 CALL (nodes) {
   UNWIND range(0, size(nodes) - 1) AS index
   WITH index, nodes[index] AS node

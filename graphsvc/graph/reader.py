@@ -1,11 +1,11 @@
 """Read the graph: one method per file in `cypher/read/`. Plain values out; no JSON is decoded here."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
 
 from neo4j import READ_ACCESS, AsyncDriver, Bookmarks, Query
@@ -576,15 +576,16 @@ def _nodes(columns: Sequence[Sequence[Any]], size: int, *, in_order: bool) -> No
     Args:
         columns: As `read/lineage_*` brings them.
         size: Nodes to keep.
-        in_order: They are in order; else only by distance. Python sorts URNs faster than Neo4j.
+        in_order: They are in order; else by distance only. Python sorts URNs faster than Neo4j.
     """
-    *rows, removed = columns
+    urns, names, distances, referenced_only, removed = columns
     if not in_order:
-        by_urn = sorted(zip(*rows, strict=True), key=itemgetter(0))
-        by_urn.sort(key=itemgetter(2))
-        rows = list(zip(*by_urn, strict=True))
-    urns, names, distances, referenced_only = (column[:size] for column in rows)
-    return NodeColumns(urns, names, distances, _among(removed, urns), referenced_only)
+        order: list[int] = []
+        for same in Counter(distances).values():
+            order += sorted(range(len(order), len(order) + same), key=urns.__getitem__)
+        urns, names = [urns[at] for at in order], [names[at] for at in order]
+    urns = urns[:size]
+    return NodeColumns(urns, names[:size], distances[:size], _among(removed, urns), _among(referenced_only, urns))
 
 
 def _among(those: Collection[str], urns: Sequence[str]) -> list[bool]:

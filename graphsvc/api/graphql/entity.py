@@ -1,11 +1,11 @@
 """What every entity answers: who it is, what it is related to, and its aspects as they stand."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import repeat
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 import strawberry
@@ -31,6 +31,7 @@ from graphsvc.graph.reader import AspectRow, Page, RelationshipRow
 from graphsvc.urn import parse_urn, urn_type
 
 FOREVER = 2**63 - 1
+_Value = TypeVar("_Value")
 
 
 @strawberry.enum(description="Which way a relationship points, seen from the entity.")
@@ -411,10 +412,10 @@ def entity_table(urns: Sequence[str], names: Sequence[str], exists: Sequence[boo
         "urn": urns,
         "known_name": names,
         "known_exists": exists,
-        "type": [kinds[entity_type][1] for entity_type in types],
+        "type": _each(types, {entity_type: member for entity_type, (_, member) in kinds.items()}),
         "type_text": types,
     }
-    return Table(columns, [kinds[entity_type][0] for entity_type in types], list)
+    return Table(columns, _each(types, {entity_type: cls for entity_type, (cls, _) in kinds.items()}), list)
 
 
 def _types(urns: Sequence[str]) -> list[str]:
@@ -423,6 +424,11 @@ def _types(urns: Sequence[str]) -> list[str]:
     if all(map(str.startswith, urns, repeat(f"urn:li:{first}:"))):
         return [first] * len(urns)
     return list(map(urn_type, urns))
+
+
+def _each(types: Sequence[str], values: Mapping[str, _Value]) -> list[_Value]:
+    """The value for each type; mostly all are of one."""
+    return [*values.values()] * len(types) if len(values) == 1 else [values[entity_type] for entity_type in types]
 
 
 @lru_cache(maxsize=1024)
