@@ -9,6 +9,7 @@ from graphsvc.api.cursors import cursor_of, places_of
 from graphsvc.api.filters import OrFilters, facts_of, fields_of, matches
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import BadRequest, TooLarge
+from graphsvc.graph.kin import KIN, spelled_out
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.walking import FIRST, Edge, Flow, Node, Place
 from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, job
@@ -201,10 +202,11 @@ async def impact(
         BadRequest: A bound, a filter or a cursor that makes no sense.
         TooLarge: A bound passes the settings' limits.
     """
+    plain = await without_kin(reader, asked)
     found: dict[Flow, Walked] = {}
     pages: dict[Flow, Walked] = {}
     for flow, after in pages_of(asked.cursor, asked.flows, asked.unpaged).items():
-        walked = await walks.walk(question_of(asked, flow, limits, type_names, after))
+        walked = await walks.walk(question_of(plain, flow, limits, type_names, after))
         if walked is None:
             return None
         found[flow] = walked
@@ -212,7 +214,7 @@ async def impact(
     values: dict[str, dict[str, Any]] = {}
     edges: dict[Edge, None] = {}
     for flow, walked in found.items():
-        kept, known = await kept_of(walks, walked, asked, type_names, TABLE_FIELDS)
+        kept, known = await kept_of(walks, walked, plain, type_names, TABLE_FIELDS)
         values |= known
         page, shown = walked.shown(walked.hidden(kept))
         rows.extend((flow, page.distance[node.urn], node) for node in page.nodes if node.urn in kept)
@@ -227,6 +229,31 @@ async def impact(
         partial,
         any(page.more_hops for page in pages.values()),
         cursor_of({flow: page.next for flow, page in pages.items() if page.next}, asked.unpaged),
+    )
+
+
+async def without_kin(reader: Reader, asked: Asked) -> Asked:
+    """
+    The same with EQUAL in its filters for what means a container or a domain with others.
+
+    It is no other question: cursors go on when the tree has changed.
+
+    Raises:
+        BadRequest: It is asked of another field, or of another time, whose tree is not known.
+    """
+    filters = (*asked.where, *asked.during)
+    if all(criterion.operator not in KIN for group in filters for criterion in group):
+        return asked
+    if asked.as_of is not None:
+        raise BadRequest(f"conditions such as {min(KIN)} are answered as of now; leave out asOf, or list the values")
+    found = await equal_for_kin(reader, filters)
+    return replace(asked, where=found[: len(asked.where)], during=found[len(asked.where) :])
+
+
+async def equal_for_kin(reader: Reader, filters: OrFilters) -> OrFilters:
+    """Filters without the operators of `KIN`; raises BadRequest as `spelled_out` does."""
+    return await spelled_out(
+        reader, filters, lambda criterion, values: replace(criterion, values=values, operator="EQUAL")
     )
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
 from graphsvc.errors import BadRequest, BadUrn, StoreRefused
+from graphsvc.graph.kin import KIN, MAX_VALUES, spelled_out
 from graphsvc.graph.projection import FACETS
 from graphsvc.graph.queries import query
 from graphsvc.graph.reader import Reader
@@ -60,12 +61,7 @@ OPERATORS = frozenset({
     "EQUAL", "IN", "IEQUAL", "CONTAIN", "START_WITH", "END_WITH", "EXISTS", "GREATER_THAN",
     "GREATER_THAN_OR_EQUAL_TO", "LESS_THAN", "LESS_THAN_OR_EQUAL_TO",
 })  # fmt: skip
-# Fields whose values are parts of each other -> their entity type; and which ways an operator goes there: down, up.
-NESTED = {"container": "container", "domains": "domain"}
-KIN = {"DESCENDANTS_INCL": (True, False), "ANCESTORS_INCL": (False, True), "RELATED_INCL": (True, True)}
-MAX_KIN = 100  # conditions of one search with an operator of `KIN`
 MAX_SOUGHT = 100  # values of one filter that the index is asked for; longer lists are compared one by one
-MAX_VALUES = 20_000
 LONGEST_REMEMBERED = 200  # letters of a text whose query is kept, since its next page may be asked for
 MOST_CRITERIA = 3  # fields that an answer is sorted by
 MOST_COUNTED = 100_000  # entities; whoever looks at more sees no more, and it takes over a second
@@ -641,31 +637,12 @@ class Search:
         return self._source(wanted, self._read(wanted).lucene)
 
     async def _spelled_out(self, wanted: SearchQuery) -> SearchQuery:
-        """The same with EQUAL, and all the values that are meant, in the place of the operators of `KIN`."""
-        asked = list(dict.fromkeys(c for group in wanted.filters for c in group if c.operator in KIN))
-        if not asked:
+        if all(condition.operator not in KIN for group in wanted.filters for condition in group):
             return wanted
-        if len(asked) > MAX_KIN:
-            raise BadRequest(
-                f"{len(asked)} conditions such as {asked[0].operator}; up to {MAX_KIN} are answered at once"
-            )
-        rows = [self._kin(at, condition) for at, condition in enumerate(asked)]
-        found = dict(await self._ask(query("read/search_kin"), rows=rows, limit=MAX_VALUES + 1))
-        meant = {
-            condition: condition._replace(values=(*dict.fromkeys((*rows[at]["urns"], *found[at])),), operator="EQUAL")
-            for at, condition in enumerate(asked)
-        }
-        return replace(wanted, filters=tuple(tuple(meant.get(c, c) for c in group) for group in wanted.filters))
-
-    def _kin(self, at: int, condition: Filter) -> dict[str, Any]:
-        """A row of `read/search_kin`."""
-        name = _field(condition.field)
-        if name not in NESTED:
-            known = " and ".join(NESTED)
-            raise BadRequest(f"condition {condition.operator} is answered for {known}, not for {condition.field}")
-        down, up = KIN[condition.operator]
-        urns = self._values(name, condition._replace(operator="EQUAL"))
-        return {"at": at, "urns": urns, "prefix": f"urn:li:{NESTED[name]}:", "down": down, "up": up}
+        filters = await spelled_out(
+            self._reader, wanted.filters, lambda condition, values: condition._replace(values=values, operator="EQUAL")
+        )
+        return replace(wanted, filters=filters)
 
     def _source(self, wanted: SearchQuery, text: str | None) -> dict[str, Any]:
         """The parameters that all queries share; `text` is a Lucene query."""

@@ -295,7 +295,7 @@ async def test_impact_with_filters(ask: Ask, example: Example) -> None:
     entered = await ask(text, urn=start, enter=tables, way="DOWNSTREAM")
     both = await ask(text, urn=start, way=None)
     wrong = await ask(
-        text, urn=start, show=[{"and": [{"field": "container", "condition": "ANCESTORS_INCL", "values": ["x"]}]}]
+        text, urn=start, show=[{"and": [{"field": "tags", "condition": "ANCESTORS_INCL", "values": ["x"]}]}]
     )
 
     whole = example.reached(start, "DOWNSTREAM")

@@ -1,13 +1,20 @@
-"""Filters that mean a container or a domain with what is below it, above it, or both."""
+"""Filters that mean a container or a domain with what is below it, above it, or both, in searches and over lineage."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from neo4j import AsyncDriver
 
+from graphsvc.api.filters import Criterion
+from graphsvc.api.impact import Asked, impact
+from graphsvc.config import GraphqlSettings
+from graphsvc.errors import BadRequest
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.registry import Registry
 from graphsvc.graph.search import Filter, Search, SearchQuery
+from graphsvc.graph.walks import Walks
 from graphsvc.ingest.changes import Applied
 from graphsvc.ingest.proposal import Proposal, proposal_of
 from graphsvc.ingest.service import IngestService
@@ -35,6 +42,9 @@ def proposals() -> Iterator[Proposal]:
         yield proposal_of(table(name), "container", {"container": container})
         yield proposal_of(table(name), "domains", {"domains": [domain]})
     yield proposal_of("urn:li:container:b1", "status", {"removed": True})
+    for up, down in pairwise(NAMES):
+        edge = {"dataset": table(up), "type": "COPY", "auditStamp": {"time": 0, "actor": "urn:li:corpuser:a"}}
+        yield proposal_of(table(down), "upstreamLineage", {"upstreams": [edge]})
 
 
 def closure(name: str, steps: Mapping[str, set[str]]) -> set[str]:
@@ -118,3 +128,80 @@ async def test_over_graphql(search: Search, reader: Reader, registry: Registry) 
     assert found["total"] == 3
     containers = next(facet["aggregations"] for facet in found["facets"] if facet["field"] == "container")
     assert sorted(row["value"] for row in containers) == [f"urn:li:container:{name}" for name in ("b1", "c1", "c2")]
+
+
+OVER_LINEAGE = """query ($urn: String!, $f: [AndFilterInput!], $enter: [AndFilterInput!]) {
+    lineage(urn: $urn, direction: DOWNSTREAM, maxHops: 20, orFilters: $f, walkFilters: $enter) {
+        nodes { entity { urn } } }
+    impactAnalysis(urn: $urn, maxHops: 20, orFilters: $f, walkFilters: $enter) { entities { entity { urn } } }
+    searchAcrossLineage(input: {urn: $urn, direction: DOWNSTREAM, count: 20, orFilters: $f}) {
+        searchResults { entity { urn } } }
+}"""
+
+
+def filters(field: str, operator: str, *values: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"and": [{"field": field, "values": list(values), "condition": operator, **more}]}]
+
+
+async def test_over_lineage(search: Search, reader: Reader, registry: Registry) -> None:
+    """Of what is shown: the tables stand in one long lineage, the first of them in no answer."""
+    assert search
+    ask = asking(reader, registry)
+    for operator, meant in MEANT.items():
+        for name in NAMES:
+            for field, negated in (("container", False), ("domains.keyword", True)):
+                kind = field.partition(".")[0].removesuffix("s")
+                wanted = set(NAMES[1:]) & meant(name) if not negated else set(NAMES[1:]) - meant(name)
+                found = await ask(
+                    OVER_LINEAGE, urn=table("a"), f=filters(field, operator, f"urn:li:{kind}:{name}", negated=negated)
+                )
+
+                urns = [
+                    [row["entity"]["urn"] for row in answer[rows]]
+                    for answer, rows in zip(found.values(), ("nodes", "entities", "searchResults"), strict=True)
+                ]
+                assert [set(some) for some in urns] == [set(map(table, wanted))] * 3, (operator, name)
+
+
+async def test_what_a_walk_enters(search: Search, reader: Reader, registry: Registry) -> None:
+    """Nothing is found behind the first table that is no part of the container."""
+    assert search
+    found = await asking(reader, registry)(
+        OVER_LINEAGE, urn=table("b1"), enter=filters("container", "DESCENDANTS_INCL", "a")
+    )
+
+    tables = list(map(table, ("b2", "c1", "c2", "c3")))
+    assert [row["entity"]["urn"] for row in found["lineage"]["nodes"]] == tables
+    assert [row["entity"]["urn"] for row in found["impactAnalysis"]["entities"]] == tables
+
+
+async def test_pages_go_on_when_the_tree_has_changed(
+    search: Search, service: IngestService, reader: Reader, registry: Registry
+) -> None:
+    """What is asked is the same: whatever is below a domain."""
+    assert search
+    text = """query ($urn: String!, $f: [AndFilterInput!], $cursor: String) {
+        lineage(urn: $urn, direction: DOWNSTREAM, maxHops: 20, maxNodes: 4, orFilters: $f, cursor: $cursor) {
+            nodes { entity { urn } } cursor } }"""
+    ask, below = asking(reader, registry), filters("domains", "DESCENDANTS_INCL", "a")
+
+    first = (await ask(text, urn=table("a"), f=below))["lineage"]
+    moved = proposal_of("urn:li:domain:lone", "domainProperties", {"name": "lone", "parentDomain": "urn:li:domain:a"})
+    await service.ingest([moved])
+    second = (await ask(text, urn=table("a"), f=below, cursor=first["cursor"]))["lineage"]
+
+    assert [row["entity"]["urn"] for row in first["nodes"]] == list(map(table, ("b1", "b2", "c1", "c2")))
+    assert [row["entity"]["urn"] for row in second["nodes"]] == list(map(table, ("c3", "lone")))
+
+
+async def test_what_is_not_answered_over_lineage(search: Search, reader: Reader, registry: Registry) -> None:
+    """Other fields, and other times, whose tree is not known; the error says what to do."""
+    assert search
+    walks = Walks(reader, registry)
+    of_tags = Asked(table("a"), where=[[Criterion("tags", ("x",), "ANCESTORS_INCL")]])
+    before = Asked(table("a"), where=[[Criterion("container", ("x",), "ANCESTORS_INCL")]], as_of=1)
+
+    with pytest.raises(BadRequest, match="answered for container and domains, not for tags"):
+        await impact(walks, reader, GraphqlSettings(), of_tags, {})
+    with pytest.raises(BadRequest, match="as of now; leave out asOf, or list the values"):
+        await impact(walks, reader, GraphqlSettings(), before, {})

@@ -74,7 +74,7 @@ def test_groups() -> None:
 
 
 def test_an_operator_of_hierarchies_is_refused() -> None:
-    """Better than an answer that is wrong."""
+    """Better than an answer that is wrong; it has to be spelled out before."""
     with pytest.raises(BadRequest, match="DESCENDANTS_INCL"):
         matches([[Criterion("container", ("urn:li:container:a",), "DESCENDANTS_INCL")]], FACTS)
 

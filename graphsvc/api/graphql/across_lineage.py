@@ -44,7 +44,7 @@ from graphsvc.api.graphql.search_types import (
 )
 from graphsvc.api.graphql.view_filters import ViewFilters, both_groups
 from graphsvc.api.graphql.views import Long, described, shown
-from graphsvc.api.impact import names_of_type
+from graphsvc.api.impact import equal_for_kin, names_of_type
 from graphsvc.errors import BadRequest
 from graphsvc.graph.walking import Graph, Node, hops_from, neighbours, turned
 from graphsvc.graph.walks import COLUMN, Partial, Question, Walked, Walks, column_of
@@ -345,7 +345,8 @@ async def _find(
         raise BadRequest("urn is missing: whose lineage?")
     parse_urn(asked.urn)
     flags = asked.search_flags or SearchFlags()
-    filters = _filters(asked, more, await view_of(info, asked.view_urn) or ViewFilters())
+    named = _filters(asked, more, await view_of(info, asked.view_urn) or ViewFilters())
+    filters = await equal_for_kin(info.context.reader, named)
     limits = info.context.settings
     hops = farthest(filters, limits.max_hops)
     ignored = [(group.entity_type.value, frozenset(group.platforms or ())) for group in _ignored(asked)]

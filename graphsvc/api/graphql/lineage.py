@@ -18,7 +18,7 @@ from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, ent
 from graphsvc.api.graphql.names import enum_names
 from graphsvc.api.graphql.plain import Make, Table
 from graphsvc.api.graphql.views import Long, described, shown
-from graphsvc.api.impact import Asked, bounded, kept_of, pages_of, question_of
+from graphsvc.api.impact import Asked, bounded, kept_of, pages_of, question_of, without_kin
 from graphsvc.graph import reader as graph
 from graphsvc.graph.walking import FIRST, Edge, Flow, Place
 from graphsvc.graph.walks import Walked, Walks, walked_of
@@ -162,7 +162,8 @@ async def lineage(  # noqa: PLR0913  GraphQL's arguments
     question = ("lineage", asked.unpaged)
     pages = pages_of(cursor, asked.flows, question)
     look = _Look.at(info)
-    walks = [_part(context, asked, look, *page) for page in pages.items()]
+    plain = await without_kin(context.reader, asked)
+    walks = [_part(context, plain, look, *page) for page in pages.items()]
     found = [await walks[0]] if len(walks) == 1 else await asyncio.gather(*walks)
     parts = [part for part in found if part]
     return _result(parts, direction, asked.hops, question) if parts else None

@@ -12,7 +12,8 @@ from graphsvc.api.filters import Criterion
 from graphsvc.api.graphql.names import EntityType
 from graphsvc.api.graphql.views import at, records, text, texts
 from graphsvc.errors import BadRequest
-from graphsvc.graph.search import MAX_VALUES, Filter
+from graphsvc.graph.kin import MAX_VALUES
+from graphsvc.graph.search import Filter
 
 # Conditions and values of a view combined with a request; ten times what a single condition may have.
 MAX_COMBINED = 10 * MAX_VALUES
