@@ -1,5 +1,7 @@
 """The short way to an answer says what the usual way says, or leaves the request to it."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,15 @@ from graphsvc.api.graphql.direct import Direct
 from graphsvc.api.graphql.router import build_direct
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import BadRequest
-from graphsvc.graph.reader import EdgeColumns, Lineage, LineageNode, NodeColumns, Walk
+from graphsvc.graph.reader import (
+    AspectRow,
+    EdgeColumns,
+    EntityRow,
+    Lineage,
+    LineageNode,
+    NodeColumns,
+    Walk,
+)
 from graphsvc.graph.registry import load_registry
 
 START = "urn:li:dataset:a"
@@ -122,3 +132,102 @@ async def test_a_document_that_was_not_validated_goes_the_usual_way() -> None:
     direct = build_direct(reader, load_registry(), GraphqlSettings())
 
     assert await direct.execute(QUERY, {"urn": START}, None, None, direct.context()) is None
+
+
+class _Waiting(_Reader):
+    """A tag whose node is read only when its aspects are asked for, or after a while."""
+
+    aspects_at = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.foreseen = asyncio.Event()
+        self.read_at_once: list[bool] = []
+        self.names: list[set[str]] = []
+
+    async def entities(self, urns: list[str]) -> dict[str, EntityRow]:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.foreseen.wait(), 0.1)
+        self.read_at_once.append(self.foreseen.is_set())
+        return {urn: EntityRow(urn, "tag", "A", referenced_only=False, removed=False) for urn in urns}
+
+    async def aspects(self, urns: set[str], names: set[str]) -> dict[str, dict[str, AspectRow]]:
+        self.foreseen.set()
+        self.names.append(names)
+        value = AspectRow("tagProperties", 1, '{"name": "A"}', None, None, None, None, unmodelled=False)
+        return {urn: {"tagProperties": value} for urn in urns}
+
+
+async def test_what_cannot_be_compiled_is_executed() -> None:
+    """An operation is answered in any case, and told what is wrong with its document."""
+    reader: Any = _Reader()
+    direct = build_direct(reader, load_registry(), GraphqlSettings())
+    text = QUERY.replace("total", "total @include(if: true)")
+
+    for _ in range(2):
+        found = await direct.answer(text, {"urn": START}, None, None)
+        assert found is not None
+        assert found.data["up"]["total"] == 3
+    wrong = await direct.answer("{ never }", None, None, None)
+
+    assert wrong is not None
+    assert wrong.errors[0].message.startswith("Cannot query field 'never'")
+
+
+@pytest.mark.parametrize(("text", "name"), [(None, None), ("query A { __typename }", "B")])
+async def test_a_request_without_an_operation_is_left_to_the_router(text: str | None, name: str | None) -> None:
+    """Which refuses it as a whole, by its status."""
+    reader: Any = _Reader()
+    direct = build_direct(reader, load_registry(), GraphqlSettings())
+
+    assert await direct.answer(text, None, name, None) is None
+
+
+async def test_a_subscription_is_no_request() -> None:
+    """It is said where to ask for it."""
+    reader: Any = _Reader()
+    direct = build_direct(reader, load_registry(), GraphqlSettings())
+    text = 'subscription A { entityChanges(urns: []) { cursor } } query B { entityExists(urn: "urn:li:tag:a") }'
+
+    for name in ("A", "A"):
+        found = await direct.answer(text, None, name, None)
+
+        assert found is not None
+        assert found.data is None
+        assert [error.extensions for error in found.errors] == [{"code": "BAD_INPUT"}]
+        assert "over a WebSocket" in found.errors[0].message
+
+
+async def test_aspects_that_an_operation_needed_are_read_beside_its_entity() -> None:
+    """Once they are known, and only those that it still asks for."""
+    reader: Any = _Waiting()
+    direct = build_direct(reader, load_registry(), GraphqlSettings())
+    text = """query ($with: Boolean!) { tag(urn: "urn:li:tag:a") {
+        properties { name } deprecation @include(if: $with) { deprecated } } }"""
+
+    for included in (True, True, True, False, False):
+        reader.foreseen.clear()
+        found = await direct.answer(text, {"with": included}, None, None)
+        assert found is not None
+        assert found.data["tag"]["properties"] == {"name": "A"}
+
+    assert reader.read_at_once == [False, False, True, True, True]
+    both = {"tagProperties", "deprecation"}
+    assert reader.names == [both, both, both, both, {"tagProperties"}]
+
+
+async def test_nothing_is_kept_for_names_that_no_operation_has() -> None:
+    """Whoever sends them would fill the memory."""
+    reader: Any = _Reader()
+    direct = build_direct(reader, load_registry(), GraphqlSettings())
+    text = 'query A { entityExists(urn: "urn:li:tag:a") }'
+    await direct.answer(text, None, "A", None)
+
+    for number in range(5):
+        await direct.answer(text, None, f"other{number}", None)
+
+    known = direct.documents.known(text)
+    assert known is not None
+    assert known.costs.keys() <= {None, "A"}
+    assert known.plans.keys() <= {None, "A"}
+    assert known.needs.keys() <= {None, "A"}

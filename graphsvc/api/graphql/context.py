@@ -35,6 +35,7 @@ class Context(BaseContext):
         self.registry = registry
         self.settings = settings
         self.feed = feed
+        self.needs: frozenset[str] = frozenset()  # aspects, as `Loaders` takes them
         self._loaders: Loaders | None = None
         self._past: dict[int, tuple[Path, Context]] = {}
 
@@ -42,8 +43,13 @@ class Context(BaseContext):
     def loaders(self) -> Loaders:
         """What the operation has read."""
         if self._loaders is None:
-            self._loaders = Loaders(self.reader, self.registry)
+            self._loaders = Loaders(self.reader, self.registry, self.needs)
         return self._loaders
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """As `Loaders` says."""
+        return frozenset() if self._loaders is None else self._loaders.needed
 
     def read_by(self, reader: Reader) -> None:
         """Read by another reader from now on."""

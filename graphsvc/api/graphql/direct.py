@@ -39,15 +39,21 @@ from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType as AllowedType
 
 from graphsvc.api.graphql.arguments import UnknownKindError, Values, WrongValueError, arguments_of, variables_of
 from graphsvc.api.graphql.context import Context, TimedInfo
-from graphsvc.api.graphql.errors import coded
+from graphsvc.api.graphql.errors import coded, refused
 from graphsvc.api.graphql.limits import Documents, Known
 from graphsvc.api.graphql.plain import Field, Group, NotPlainError, Writer
 from graphsvc.config import GraphqlSettings
+
+_OVER_HTTP = frozenset({AllowedType.QUERY, AllowedType.MUTATION})
+_NOT_OVER_HTTP = "subscriptions are answered over a WebSocket (graphql-transport-ws), not over HTTP"
 
 
 class _Root(NamedTuple):
@@ -97,6 +103,53 @@ class Direct:
         self._schema: GraphQLSchema = schema._schema  # noqa: SLF001  Strawberry has no other way to it
         self._suggestions = settings.introspection
 
+    async def answer(
+        self,
+        text: str | None,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        extensions: dict[str, Any] | None,
+    ) -> ExecutionResult | None:
+        """
+        Answer a request of one operation, as `run` does.
+
+        What it needs of the entities that it asks about is remembered, and read at once when it comes again.
+        """
+        context = self.context()
+        known = self._known(text, extensions)
+        if known is not None and known.needs:
+            context.needs = known.needs.get(known.key(operation_name), frozenset())
+        result = await self.run(text, variables, operation_name, extensions, context)
+        if known is not None and context.needed:
+            known.needs[known.key(operation_name)] = context.needed
+        return result
+
+    async def run(
+        self,
+        text: str | None,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        extensions: dict[str, Any] | None,
+        context: Context,
+    ) -> ExecutionResult | None:
+        """Run an operation, by an executor if `execute` cannot; None if there is none, which HTTP's router tells."""
+        result = await self.execute(text, variables, operation_name, extensions, context)
+        if result is not None:
+            return result
+        try:
+            return await self.schema.execute(
+                text,
+                variables,
+                context,
+                operation_name=operation_name,
+                allowed_operation_types=_OVER_HTTP,
+                operation_extensions=extensions,
+            )
+        except (MissingQueryError, CannotGetOperationTypeError):
+            return None
+        except InvalidOperationTypeError:
+            return ExecutionResult(data=None, errors=[refused(_NOT_OVER_HTTP, "BAD_INPUT")])
+
     async def execute(
         self,
         text: str | None,
@@ -118,10 +171,7 @@ class Direct:
         Returns:
             The answer; None if it has to be got in the usual way, which then has nothing left to undo.
         """
-        try:
-            known = self.documents.known(self.documents.persisted.text(text, extensions) or "")
-        except GraphQLError:
-            return None
+        known = self._known(text, extensions)
         plan = None if known is None else self._plan(known, operation_name)
         if known is None or plan is None:
             return None
@@ -134,6 +184,12 @@ class Direct:
             return await self._answer(plan, calls)
         except NotPlainError:
             known.plans[operation_name] = None
+            return None
+
+    def _known(self, text: str | None, extensions: dict[str, Any] | None) -> Known | None:
+        try:
+            return self.documents.known(self.documents.persisted.text(text, extensions) or "")
+        except GraphQLError:
             return None
 
     def _plan(self, known: Known, operation_name: str | None) -> Plan | None:

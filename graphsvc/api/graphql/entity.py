@@ -14,7 +14,6 @@ from strawberry.scalars import JSON
 
 from graphsvc.api.graphql.context import Info
 from graphsvc.api.graphql.loaders import (
-    AspectKey,
     AspectsKey,
     CountsKey,
     HistoryKey,
@@ -278,7 +277,7 @@ class Entity:
         if version:
             row = await loaders.versions.load(VersionKey(self.urn, name, version))
         else:
-            row = await loaders.aspects.load(AspectKey(self.urn, name))
+            row = await loaders.aspect(self.urn, name)
         return raw_aspect(row) if row else None
 
     @shown("Versions of one aspect, newest first, the current one included.")

@@ -49,11 +49,27 @@ LIMIT, COST = "LIMIT_EXCEEDED", "COST_LIMIT"
 
 @dataclass(slots=True)
 class Known:
-    """A document, what its operations cost, and how they are run directly, both by the name that was asked for."""
+    """
+    A document, and what was learned of its operations.
+
+    Attributes:
+        document: Parsed.
+        costs: By the operation's key: what it costs.
+        plans: By the name that was asked for: how it is run directly; None where it cannot be.
+        needs: By the operation's key: the aspects that it needed of the entities that it asks about.
+    """
 
     document: DocumentNode
     costs: dict[str | None, Callable[[Variables], int]] = field(default_factory=dict)
     plans: dict[str | None, Any] = field(default_factory=dict)
+    needs: dict[str | None, frozenset[str]] = field(default_factory=dict)
+
+    def key(self, name: str | None) -> str | None:
+        """The name of an operation; None if the document has none of that name, so that nothing is kept for it."""
+        if name is None:
+            return None
+        nodes = (node for node in self.document.definitions if isinstance(node, OperationDefinitionNode))
+        return name if any(node.name is not None and node.name.value == name for node in nodes) else None
 
 
 class Documents:
@@ -105,9 +121,10 @@ class Documents:
     def cost(self, schema: GraphQLSchema, known: Known, variables: Variables | None, name: str | None) -> int:
         """What an operation costs with its variables; `HIGHEST` if it is nested too deeply to be worked out."""
         try:
-            if name not in known.costs:
-                known.costs[name] = compiled(schema, known.document, self._settings, name)
-            return known.costs[name](variables or {})
+            key = known.key(name)
+            if key not in known.costs:
+                known.costs[key] = compiled(schema, known.document, self._settings, key)
+            return known.costs[key](variables or {})
         except RecursionError:
             return HIGHEST
 

@@ -118,7 +118,18 @@ class Loaders:
     text, so the number of queries depends on the text and never on how many entities it finds.
     """
 
-    def __init__(self, reader: Reader, registry: Registry) -> None:
+    def __init__(self, reader: Reader, registry: Registry, needs: frozenset[str] = frozenset()) -> None:
+        """
+        Begin without having read anything.
+
+        Args:
+            reader: Where everything is read.
+            registry: The model.
+            needs: Aspects that will be asked for of an entity that a query asks about; they are read beside it.
+        """
+        self._needs = needs
+        self._asked: set[str] = set()
+        self._needed: set[str] = set()
         self._reader = reader
         self._search = Search(reader, registry)
         self._values: dict[AspectKey, Any] = {}
@@ -133,10 +144,30 @@ class Loaders:
         self.hops: DataLoader[HopsKey, Page] = _loader(self._load_hops)
         self.lists: DataLoader[ListKey, Answer | None] = _loader(self._load_lists)
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """The aspects that were asked for of entities that queries ask about."""
+        return frozenset(self._needed)
+
+    async def asked(self, urn: str) -> EntityRow | None:
+        """The entity that a query asks about; None if it has no node."""
+        self._asked.add(urn)
+        keys = (AspectKey(urn, name) for name in self._needs)
+        ahead = asyncio.gather(*map(self.aspects.load, keys), return_exceptions=True)  # told by who asks for them
+        row = await self.entities.load(urn)
+        await ahead
+        return row
+
+    async def aspect(self, urn: str, name: str) -> AspectRow | None:
+        """A current aspect; None if there is none."""
+        if urn in self._asked:
+            self._needed.add(name)
+        return await self.aspects.load(AspectKey(urn, name))
+
     async def value(self, urn: str, name: str) -> dict[str, Any] | None:
         """A current aspect's value, decoded once per request; None if there is none."""
         key = AspectKey(urn, name)
-        row = await self.aspects.load(key)
+        row = await self.aspect(urn, name)
         if row is None:
             return None
         if key not in self._values:

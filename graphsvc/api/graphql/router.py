@@ -110,13 +110,16 @@ class _Router(SocketRouter):
         root_value: Any,
         request_data: Any,
     ) -> ExecutionResult:
-        """Run an operation directly where it can be."""
-        result = None
-        if request_adapter.method == "POST":
-            asked = request_data
-            result = await self._direct.execute(
-                asked.query, asked.variables, asked.operation_name, asked.extensions, context
-            )
+        """
+        Run an operation as the short way in does.
+
+        Raises:
+            HTTPException: It came by GET, or there is none.
+        """
+        if request_adapter.method != "POST":
+            raise HTTPException(400, "GraphQL operations are sent by POST, subscriptions over a WebSocket")
+        asked = request_data
+        result = await self._direct.run(asked.query, asked.variables, asked.operation_name, asked.extensions, context)
         return result or await super().execute_single(
             request, request_adapter, sub_response, context, root_value, request_data
         )

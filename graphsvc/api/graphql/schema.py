@@ -57,7 +57,7 @@ SDL = Path(__file__).with_name("schema.graphql")
 async def entity(info: Info, urn: str, as_of: AsOf = None) -> Entity | None:
     """Null if the graph has no such node."""
     parse_urn(urn)
-    return _known(await context_of(info, as_of).loaders.entities.load(urn))
+    return _known(await context_of(info, as_of).loaders.asked(urn))
 
 
 async def entities(info: Info, urns: list[str], as_of: AsOf = None) -> list[Entity | None]:
@@ -85,7 +85,7 @@ def _typed(entity_type: str) -> Any:
     async def resolve(info: Info, urn: str, as_of: AsOf = None) -> Any:
         if parse_urn(urn).entity_type != entity_type:
             raise BadRequest(f"{urn} is no {entity_type}")
-        return _known(await context_of(info, as_of).loaders.entities.load(urn))
+        return _known(await context_of(info, as_of).loaders.asked(urn))
 
     cls = class_of(entity_type)
     return strawberry.field(

@@ -32,7 +32,7 @@ from graphsvc.api.graphql.entity import (
     register,
     related,
 )
-from graphsvc.api.graphql.loaders import AspectKey, VersionKey
+from graphsvc.api.graphql.loaders import VersionKey
 from graphsvc.api.graphql.members import ContainerEntitiesInput, DomainEntitiesInput, HasAssets, among, members
 from graphsvc.api.graphql.names import SHIPPED_TYPES
 from graphsvc.api.graphql.placement import (
@@ -267,7 +267,7 @@ class Dataset(HasAssertions, HasHealth):
         if version:
             row = await loaders.versions.load(VersionKey(self.urn, "schemaMetadata", version))
         else:
-            row = await loaders.aspects.load(AspectKey(self.urn, "schemaMetadata"))
+            row = await loaders.aspect(self.urn, "schemaMetadata")
         value = orjson.loads(row.value) if row else None
         return schema_metadata(value, self.urn, row) if row and isinstance(value, dict) else None
 
