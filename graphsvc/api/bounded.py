@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphsvc.errors import BadRequest
@@ -12,6 +12,7 @@ from graphsvc.graph.budget import Budget, Written, spending
 from graphsvc.http import error_answer
 
 BOOKMARK = "X-Graphsvc-Bookmark"
+_BOOKMARK = BOOKMARK.lower().encode()
 MAX_BOOKMARKS = 64  # of several writes, by several replicas
 PATIENCE_S = 0.05  # until a task of its own watches the client: most requests are over by then
 MAX_BOOKMARK = 200  # characters; Neo4j's have some 40
@@ -48,7 +49,8 @@ class Bounded:
             await self._app(scope, receive, send)
             return
         try:
-            budget = Budget(self._seconds, bookmarks_of(Headers(scope=scope).get(BOOKMARK, "")))
+            sent = next((value for name, value in scope["headers"] if name == _BOOKMARK), b"")
+            budget = Budget(self._seconds, bookmarks_of(sent.decode("latin-1")))
         except BadRequest as error:
             await error_answer(error)(scope, receive, send)
             return
@@ -86,6 +88,8 @@ def bookmarks_of(text: str) -> frozenset[str]:
     Raises:
         BadRequest: There are too many, or one is too long. What they say, Neo4j judges.
     """
+    if not text:
+        return frozenset()
     found = frozenset(part for item in text.split(",") if (part := item.strip()))
     if len(found) > MAX_BOOKMARKS or any(len(item) > MAX_BOOKMARK for item in found):
         raise BadRequest(
