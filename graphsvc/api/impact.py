@@ -205,7 +205,7 @@ async def impact(
     plain = await without_kin(reader, asked)
     found: dict[Flow, Walked] = {}
     pages: dict[Flow, Walked] = {}
-    for flow, after in pages_of(asked.cursor, asked.flows, asked.unpaged).items():
+    for flow, after in pages_of(asked, "impact").items():
         walked = await walks.walk(question_of(plain, flow, limits, type_names, after))
         if walked is None:
             return None
@@ -228,7 +228,7 @@ async def impact(
         tuple(edges),
         partial,
         any(page.more_hops for page in pages.values()),
-        cursor_of({flow: page.next for flow, page in pages.items() if page.next}, asked.unpaged),
+        next_of(asked, "impact", {flow: page.next for flow, page in pages.items()}),
     )
 
 
@@ -291,19 +291,26 @@ async def kept_of(
     return kept, values
 
 
-def pages_of(cursor: str | None, flows: Iterable[Flow], question: Any) -> dict[Flow, Place]:
+def pages_of(asked: Asked, answer: str) -> dict[Flow, Place]:
     """
     Where each direction of a page begins.
 
     Args:
-        cursor: None for the first page.
-        flows: The directions that are asked for.
-        question: As `cursor_of` took it.
+        asked: What is asked for.
+        answer: Which kind of answer it is; the cursors of one are none of another.
 
     Raises:
         BadRequest: The cursor is none, or one of another question.
     """
-    return dict.fromkeys(flows, FIRST) if cursor is None else places_of(cursor, question)
+    if asked.cursor is None:
+        return dict.fromkeys(asked.flows, FIRST)
+    return places_of(asked.cursor, (answer, asked.unpaged))
+
+
+def next_of(asked: Asked, answer: str, places: Mapping[Flow, Place | None]) -> str | None:
+    """The cursor of the next page, from where each direction goes on; the rest is as `pages_of` has it."""
+    found: dict[Flow, Place] = {flow: place for flow, place in places.items() if place}
+    return cursor_of(found, (answer, asked.unpaged)) if found else None
 
 
 def by_hop(rows: Iterable[Row]) -> list[tuple[Flow, int, int]]:

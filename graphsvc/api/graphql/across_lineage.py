@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -408,8 +408,10 @@ def _filters(
     return checked([[*group, *always] for group in groups] or ([always] if always else []))
 
 
-def criteria_of(groups: Iterable[AndFilterInput]) -> list[list[Criterion]]:
+def criteria_of(groups: Collection[AndFilterInput]) -> list[list[Criterion]]:
     """GraphQL's filters as plain values; raises as `checked` does."""
+    if not groups:
+        return []
     found = [
         [
             Criterion(

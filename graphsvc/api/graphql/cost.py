@@ -272,13 +272,24 @@ def _sum(amounts: Iterable[Amount]) -> Amount:
     given = list(amounts)
     fixed = sum(amount for amount in given if not callable(amount))
     others = [amount for amount in given if callable(amount)]
+    if len(others) == 1:  # a page, or a walk
+        only = others[0]
+        return lambda request: fixed + only(request)
     return (lambda request: fixed + sum(other(request) for other in others)) if others else fixed
 
 
 def _product(size: Amount, each: Amount) -> Amount:
-    if callable(size) or callable(each):
-        return 0 if each == 0 else lambda request: _value(size, request) * _value(each, request)
-    return size * each
+    if callable(size):
+        of = size
+        if callable(each):
+            inner = each
+            return lambda request: of(request) * inner(request)
+        return _times(of, each)
+    return _times(each, size) if callable(each) else size * each
+
+
+def _times(of: Callable[[_Request], int], number: int) -> Amount:
+    return (lambda request: of(request) * number) if number else 0
 
 
 def _most(amounts: list[Amount]) -> Amount:

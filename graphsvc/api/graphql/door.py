@@ -17,6 +17,7 @@ from graphsvc.api.graphql.direct import Direct
 
 PATHS = ("/graphql", "/api/graphql")
 _JSON = b"application/json"
+_PARTS = {"query": str | None, "variables": dict | None, "operationName": str | None, "extensions": dict | None}
 
 
 class Door:
@@ -57,15 +58,18 @@ class Door:
 
     def _takes(self, scope: Scope) -> bool:
         """Whether the body is JSON as it is, and says that it is short enough."""
-        headers = scope["headers"]
-        kinds = [value for name, value in headers if name == b"content-type"]
-        lengths = [value for name, value in headers if name == b"content-length"]
-        return (
-            len(kinds) == 1
-            and kinds[0].partition(b";")[0].strip().lower() == _JSON
-            and all(length.isdigit() and int(length) <= self._limit for length in lengths)
-            and all(name != b"content-encoding" for name, _ in headers)
-        )
+        kinds = 0
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                kinds += 1
+                if value.partition(b";")[0].strip().lower() != _JSON:
+                    return False
+            elif name == b"content-length":
+                if not value.isdigit() or int(value) > self._limit:
+                    return False
+            elif name == b"content-encoding":
+                return False
+        return kinds == 1
 
     async def _answer(self, operation: Mapping[str, Any]) -> bytes | None:
         result = await self._direct.answer(
@@ -121,8 +125,7 @@ def _operation(body: bytes) -> Mapping[str, Any] | None:
         return None
     if not isinstance(found, dict):
         return None
-    parts = {"query": str, "variables": dict, "operationName": str, "extensions": dict}
-    return found if all(isinstance(found.get(part), kind | None) for part, kind in parts.items()) else None
+    return found if all(isinstance(found.get(part), kind) for part, kind in _PARTS.items()) else None
 
 
 async def _send(send: Send, status: int, body: bytes) -> None:

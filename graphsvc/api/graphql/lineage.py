@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionNode
 
-from graphsvc.api.cursors import cursor_of
 from graphsvc.api.graphql.across_lineage import LineageLimit, criteria_of, limit_of
 from graphsvc.api.graphql.analysis import Fold, HopCount, Mixed, OrFilters, Since, WalkFilters
 from graphsvc.api.graphql.context import AsOf, Context, Info, context_of
@@ -18,7 +17,7 @@ from graphsvc.api.graphql.entity import Entity, LineageDirection, entity_of, ent
 from graphsvc.api.graphql.names import enum_names
 from graphsvc.api.graphql.plain import Make, Table
 from graphsvc.api.graphql.views import Long, described, shown
-from graphsvc.api.impact import Asked, bounded, kept_of, pages_of, question_of, without_kin
+from graphsvc.api.impact import Asked, bounded, kept_of, next_of, pages_of, question_of, without_kin
 from graphsvc.graph import reader as graph
 from graphsvc.graph.walking import FIRST, Edge, Flow, Place
 from graphsvc.graph.walks import Walked, Walks, walked_of
@@ -159,14 +158,13 @@ async def lineage(  # noqa: PLR0913  GraphQL's arguments
         cursor=cursor,
         as_of=as_of,
     )
-    question = ("lineage", asked.unpaged)
-    pages = pages_of(cursor, asked.flows, question)
+    pages = pages_of(asked, "lineage")
     look = _Look.at(info)
     plain = await without_kin(context.reader, asked)
     walks = [_part(context, plain, look, *page) for page in pages.items()]
     found = [await walks[0]] if len(walks) == 1 else await asyncio.gather(*walks)
     parts = [part for part in found if part]
-    return _result(parts, direction, asked.hops, question) if parts else None
+    return _result(parts, direction, asked) if parts else None
 
 
 class _Look(NamedTuple):
@@ -247,21 +245,19 @@ def _without(found: Walked, flow: Flow, kept: set[str]) -> _Part:
     )
 
 
-def _result(
-    parts: Sequence[_Part], direction: LineageDirection | None, max_hops: int, question: tuple[object, ...]
-) -> LineageResult:
+def _result(parts: Sequence[_Part], direction: LineageDirection | None, asked: Asked) -> LineageResult:
     partial = next((part.partial for part in parts if part.partial), None)
     return LineageResult(
         start=_entity(parts[0].start),
         direction=direction,
-        max_hops=max_hops,
+        max_hops=asked.hops,
         total=sum(len(part.nodes.urn) for part in parts),
         nodes=_nodes(parts),
         edges=_edges(parts),
         partial=partial is not None,
         partial_reason=partial,
         truncated_at_max_hops=any(part.more_hops for part in parts),
-        cursor=cursor_of({part.flow: part.next for part in parts if part.next}, question),
+        cursor=next_of(asked, "lineage", {part.flow: part.next for part in parts}),
         parts=parts,
     )
 
@@ -290,6 +286,8 @@ def _nodes(parts: Sequence[_Part]) -> Table:
 def _edges(parts: Sequence[_Part]) -> Table:
     """Each edge once: where cycles make a node both upstream and downstream, both walks bring it."""
     edges = parts[0].edges
+    if len(parts) == 1 and edges == _NO_EDGES:
+        return _NO_TABLE
     if len(parts) > 1 or isinstance(edges, list):
         rows = [part.edges if isinstance(part.edges, list) else starmap(Edge, _rows(part.edges)) for part in parts]
         distinct = list(dict.fromkeys(edge for part in rows for edge in part))
@@ -297,6 +295,10 @@ def _edges(parts: Sequence[_Part]) -> Table:
         columns = {name: [getattr(edge, name) for edge in distinct] for name in names}
         return _edge_table(graph.EdgeColumns(**columns), lambda: distinct)
     return _edge_table(edges, lambda: map(graph.LineageEdge._make, _rows(edges)))
+
+
+_NO_EDGES = graph.EdgeColumns()
+_NO_TABLE = Table({}, [], list)  # nothing is ever put in
 
 
 def _rows(edges: graph.EdgeColumns) -> Iterable[tuple[Any, ...]]:
