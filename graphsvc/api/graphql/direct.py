@@ -79,7 +79,7 @@ class Plan:
 
 
 class Direct:
-    """Runs the documents of one schema that can be compiled."""
+    """Runs the operations of one schema, those that can be compiled without an executor."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class Direct:
                 return None
             try:
                 known.plans[operation_name] = self._compiled(known.document, operation)
-            except (NotPlainError, UnknownKindError, RecursionError):
+            except (NotPlainError, UnknownKindError, WrongValueError, RecursionError):
                 known.plans[operation_name] = None
         plan: Plan | None = known.plans[operation_name]
         return plan
