@@ -9,7 +9,7 @@ from graphsvc.api.cursors import cursor_of, places_of
 from graphsvc.api.filters import OrFilters, facts_of, fields_of, matches
 from graphsvc.config import GraphqlSettings
 from graphsvc.errors import BadRequest, TooLarge
-from graphsvc.graph.kin import KIN, spelled_out
+from graphsvc.graph.kin import KIN, has_kin, spelled_out
 from graphsvc.graph.reader import Reader
 from graphsvc.graph.walking import FIRST, Edge, Flow, Node, Place
 from graphsvc.graph.walks import Filter, Partial, Question, Walked, Walks, job
@@ -242,7 +242,7 @@ async def without_kin(reader: Reader, asked: Asked) -> Asked:
         BadRequest: It is asked of another field, or of another time, whose tree is not known.
     """
     filters = (*asked.where, *asked.during)
-    if all(criterion.operator not in KIN for group in filters for criterion in group):
+    if not has_kin(filters):
         return asked
     if asked.as_of is not None:
         raise BadRequest(f"conditions such as {min(KIN)} are answered as of now; leave out asOf, or list the values")

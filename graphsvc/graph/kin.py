@@ -1,6 +1,6 @@
 """Filters that mean a container or a domain with what is below it, above it, or both: which ones these are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from graphsvc.errors import BadRequest
@@ -26,6 +26,11 @@ class _Condition(Protocol):
 
 
 _Some = TypeVar("_Some", bound=_Condition)
+
+
+def has_kin(groups: Iterable[Iterable[_Condition]]) -> bool:
+    """Whether one of the conditions has an operator of `KIN`."""
+    return any(condition.operator in KIN for group in groups for condition in group)
 
 
 async def spelled_out(

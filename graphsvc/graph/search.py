@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
 from graphsvc.errors import BadRequest, BadUrn, StoreRefused
-from graphsvc.graph.kin import KIN, MAX_VALUES, spelled_out
+from graphsvc.graph.kin import MAX_VALUES, has_kin, spelled_out
 from graphsvc.graph.projection import FACETS
 from graphsvc.graph.queries import query
 from graphsvc.graph.reader import Reader
@@ -637,7 +637,7 @@ class Search:
         return self._source(wanted, self._read(wanted).lucene)
 
     async def _spelled_out(self, wanted: SearchQuery) -> SearchQuery:
-        if all(condition.operator not in KIN for group in wanted.filters for condition in group):
+        if not has_kin(wanted.filters):
             return wanted
         filters = await spelled_out(
             self._reader, wanted.filters, lambda condition, values: condition._replace(values=values, operator="EQUAL")

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from strawberry.http import GraphQLRequestData
 
 from graphsvc.api.graphql.direct import Direct
 from graphsvc.api.graphql.router import build_direct
@@ -47,12 +48,16 @@ class _Reader:
         )
 
 
+def request(text: str | None, variables: dict[str, Any] | None = None, name: str | None = None) -> GraphQLRequestData:
+    return GraphQLRequestData(text, variables, name, None)
+
+
 async def both(text: str, variables: dict[str, Any]) -> tuple[Any, Any, Direct, _Reader]:
     """The usual answer, after which the document is known, and the direct one."""
     reader: Any = _Reader()
     direct = build_direct(reader, load_registry(), GraphqlSettings())
     usual = await direct.schema.execute(text, variable_values=variables, context_value=direct.context())
-    short = await direct.execute(text, variables, None, None, direct.context())
+    short = await direct.execute(request(text, variables), direct.context())
     return usual, short, direct, reader
 
 
@@ -82,7 +87,7 @@ async def test_arguments_are_the_same(arguments: str, variables: dict[str, Any])
     text = f"query{f'({defined})' if defined else ''} {{ lineage({arguments}) {{ total }} }}"
     _, short, direct, reader = await both(text, variables)
     assert short is not None
-    again = await direct.execute(text, {**variables, "urn": "urn:li:dataset:other"}, None, None, direct.context())
+    again = await direct.execute(request(text, {**variables, "urn": "urn:li:dataset:other"}), direct.context())
     assert again is not None
 
     usual_walk, short_walk, other = reader.walks
@@ -122,7 +127,7 @@ async def test_what_turns_out_not_to_be_plain_goes_the_usual_way_from_then_on() 
     _, short, direct, reader = await both(text, {"urn": START})
 
     assert short is None
-    assert await direct.execute(text, {"urn": START}, None, None, direct.context()) is None
+    assert await direct.execute(request(text, {"urn": START}), direct.context()) is None
     assert len(reader.walks) == 2
 
 
@@ -131,7 +136,7 @@ async def test_a_document_that_was_not_validated_goes_the_usual_way() -> None:
     reader: Any = _Reader()
     direct = build_direct(reader, load_registry(), GraphqlSettings())
 
-    assert await direct.execute(QUERY, {"urn": START}, None, None, direct.context()) is None
+    assert await direct.execute(request(QUERY, {"urn": START}), direct.context()) is None
 
 
 class _Waiting(_Reader):
@@ -165,10 +170,10 @@ async def test_what_cannot_be_compiled_is_executed() -> None:
     text = QUERY.replace("total", "total @include(if: true)")
 
     for _ in range(2):
-        found = await direct.answer(text, {"urn": START}, None, None)
+        found = await direct.answer(request(text, {"urn": START}))
         assert found is not None
         assert found.data["up"]["total"] == 3
-    wrong = await direct.answer("{ never }", None, None, None)
+    wrong = await direct.answer(request("{ never }", None))
 
     assert wrong is not None
     assert wrong.errors[0].message.startswith("Cannot query field 'never'")
@@ -180,7 +185,7 @@ async def test_a_request_without_an_operation_is_left_to_the_router(text: str | 
     reader: Any = _Reader()
     direct = build_direct(reader, load_registry(), GraphqlSettings())
 
-    assert await direct.answer(text, None, name, None) is None
+    assert await direct.answer(request(text, name=name)) is None
 
 
 async def test_a_subscription_is_no_request() -> None:
@@ -190,7 +195,7 @@ async def test_a_subscription_is_no_request() -> None:
     text = 'subscription A { entityChanges(urns: []) { cursor } } query B { entityExists(urn: "urn:li:tag:a") }'
 
     for name in ("A", "A"):
-        found = await direct.answer(text, None, name, None)
+        found = await direct.answer(request(text, name=name))
 
         assert found is not None
         assert found.data is None
@@ -207,7 +212,7 @@ async def test_aspects_that_an_operation_needed_are_read_beside_its_entity() -> 
 
     for included in (True, True, True, False, False):
         reader.foreseen.clear()
-        found = await direct.answer(text, {"with": included}, None, None)
+        found = await direct.answer(request(text, {"with": included}))
         assert found is not None
         assert found.data["tag"]["properties"] == {"name": "A"}
 
@@ -221,10 +226,10 @@ async def test_nothing_is_kept_for_names_that_no_operation_has() -> None:
     reader: Any = _Reader()
     direct = build_direct(reader, load_registry(), GraphqlSettings())
     text = 'query A { entityExists(urn: "urn:li:tag:a") }'
-    await direct.answer(text, None, "A", None)
+    await direct.answer(request(text, name="A"))
 
     for number in range(5):
-        await direct.answer(text, None, f"other{number}", None)
+        await direct.answer(request(text, name=f"other{number}"))
 
     known = direct.documents.known(text)
     assert known is not None

@@ -40,6 +40,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.exceptions import MissingQueryError
+from strawberry.http import GraphQLRequestData
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import ExecutionResult
@@ -103,92 +104,75 @@ class Direct:
         self._schema: GraphQLSchema = schema._schema  # noqa: SLF001  Strawberry has no other way to it
         self._suggestions = settings.introspection
 
-    async def answer(
-        self,
-        text: str | None,
-        variables: dict[str, Any] | None,
-        operation_name: str | None,
-        extensions: dict[str, Any] | None,
-    ) -> ExecutionResult | None:
+    async def answer(self, asked: GraphQLRequestData) -> ExecutionResult | None:
         """
         Answer a request of one operation, as `run` does.
 
         What it needs of the entities that it asks about is remembered, and read at once when it comes again.
         """
         context = self.context()
-        known = self._known(text, extensions)
-        if known is not None and known.needs:
-            context.needs = known.needs.get(known.key(operation_name), frozenset())
-        result = await self.run(text, variables, operation_name, extensions, context)
-        if known is not None and context.needed:
-            known.needs[known.key(operation_name)] = context.needed
-        return result
-
-    async def run(
-        self,
-        text: str | None,
-        variables: dict[str, Any] | None,
-        operation_name: str | None,
-        extensions: dict[str, Any] | None,
-        context: Context,
-    ) -> ExecutionResult | None:
-        """Run an operation, by an executor if `execute` cannot; None if there is none, which HTTP's router tells."""
-        result = await self.execute(text, variables, operation_name, extensions, context)
+        result = await self.execute(asked, context)
         if result is not None:
             return result
+        known = self._known(asked)
+        if known is None:
+            return await self._by_executor(asked, context)
+        key = known.key(asked.operation_name)
+        context.needs = known.needs.get(key, frozenset())
+        result = await self._by_executor(asked, context)
+        if context.needed:
+            known.needs[key] = context.needed
+        return result
+
+    async def run(self, asked: GraphQLRequestData, context: Context) -> ExecutionResult | None:
+        """Run an operation, by an executor if `execute` cannot; None if there is none, which HTTP's router tells."""
+        return await self.execute(asked, context) or await self._by_executor(asked, context)
+
+    async def execute(self, asked: GraphQLRequestData, context: Context) -> ExecutionResult | None:
+        """
+        Answer an operation, as `Schema.execute` does.
+
+        Args:
+            asked: The operation as it was sent; without a document where its extensions name a persisted one.
+            context: For the resolvers.
+
+        Returns:
+            The answer; None if it has to be got in the usual way, which then has nothing left to undo.
+        """
+        known = self._known(asked)
+        name = asked.operation_name
+        plan = None if known is None else self._plan(known, name)
+        if known is None or plan is None:
+            return None
+        if self.documents.check_cost(self.documents.cost(self._schema, known, asked.variables, name)):
+            return None
+        calls = self._calls(plan, asked.variables or {}, context)
+        if calls is None:
+            return None
+        try:
+            return await self._answer(plan, calls)
+        except NotPlainError:
+            known.plans[name] = None
+            return None
+
+    async def _by_executor(self, asked: GraphQLRequestData, context: Context) -> ExecutionResult | None:
         try:
             return await self.schema.execute(
-                text,
-                variables,
+                asked.query,
+                asked.variables,
                 context,
-                operation_name=operation_name,
+                operation_name=asked.operation_name,
                 allowed_operation_types=_OVER_HTTP,
-                operation_extensions=extensions,
+                operation_extensions=asked.extensions,
             )
         except (MissingQueryError, CannotGetOperationTypeError):
             return None
         except InvalidOperationTypeError:
             return ExecutionResult(data=None, errors=[refused(_NOT_OVER_HTTP, "BAD_INPUT")])
 
-    async def execute(
-        self,
-        text: str | None,
-        variables: dict[str, Any] | None,
-        operation_name: str | None,
-        extensions: dict[str, Any] | None,
-        context: Context,
-    ) -> ExecutionResult | None:
-        """
-        Answer an operation, as `Schema.execute` does.
-
-        Args:
-            text: The document, as it was sent; None where `extensions` name a persisted one.
-            variables: As they were sent.
-            operation_name: Which operation; None for the only one.
-            extensions: Of the request.
-            context: For the resolvers.
-
-        Returns:
-            The answer; None if it has to be got in the usual way, which then has nothing left to undo.
-        """
-        known = self._known(text, extensions)
-        plan = None if known is None else self._plan(known, operation_name)
-        if known is None or plan is None:
-            return None
-        if self.documents.check_cost(self.documents.cost(self._schema, known, variables, operation_name)):
-            return None
-        calls = self._calls(plan, variables or {}, context)
-        if calls is None:
-            return None
+    def _known(self, asked: GraphQLRequestData) -> Known | None:
         try:
-            return await self._answer(plan, calls)
-        except NotPlainError:
-            known.plans[operation_name] = None
-            return None
-
-    def _known(self, text: str | None, extensions: dict[str, Any] | None) -> Known | None:
-        try:
-            return self.documents.known(self.documents.persisted.text(text, extensions) or "")
+            return self.documents.known(self.documents.persisted.text(asked.query, asked.extensions) or "")
         except GraphQLError:
             return None
 

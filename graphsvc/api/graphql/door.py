@@ -9,15 +9,16 @@ from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from strawberry.http import process_result
+from strawberry.http import GraphQLRequestData, process_result
 
 from graphsvc.api.bounded import ClientGoneError, until_gone
 from graphsvc.api.graphql.answers import CLIENT_GONE, encoded
 from graphsvc.api.graphql.direct import Direct
 
 PATHS = ("/graphql", "/api/graphql")
+# What an operation may consist of, and what each part may be.
+PARTS = {"query": str | None, "variables": dict | None, "operationName": str | None, "extensions": dict | None}
 _JSON = b"application/json"
-_PARTS = {"query": str | None, "variables": dict | None, "operationName": str | None, "extensions": dict | None}
 
 
 class Door:
@@ -72,12 +73,13 @@ class Door:
         return kinds == 1
 
     async def _answer(self, operation: Mapping[str, Any]) -> bytes | None:
-        result = await self._direct.answer(
+        asked = GraphQLRequestData(
             operation.get("query"),
             operation.get("variables"),
             operation.get("operationName"),
             operation.get("extensions"),
         )
+        result = await self._direct.answer(asked)
         return None if result is None else encoded(process_result(result))
 
 
@@ -125,7 +127,12 @@ def _operation(body: bytes) -> Mapping[str, Any] | None:
         return None
     if not isinstance(found, dict):
         return None
-    return found if all(isinstance(found.get(part), kind) for part, kind in _PARTS.items()) else None
+    return found if wrong_part(found) is None else None
+
+
+def wrong_part(operation: Mapping[str, Any]) -> str | None:
+    """The first part of an operation that is of a wrong type, if there is one."""
+    return next((part for part, kind in PARTS.items() if not isinstance(operation.get(part), kind)), None)
 
 
 async def _send(send: Send, status: int, body: bytes) -> None:

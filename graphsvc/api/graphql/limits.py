@@ -57,19 +57,22 @@ class Known:
         costs: By the operation's key: what it costs.
         plans: By the name that was asked for: how it is run directly; None where it cannot be.
         needs: By the operation's key: the aspects that it needed of the entities that it asks about.
+        names: Of its operations.
     """
 
     document: DocumentNode
     costs: dict[str | None, Callable[[Variables], int]] = field(default_factory=dict)
     plans: dict[str | None, Any] = field(default_factory=dict)
     needs: dict[str | None, frozenset[str]] = field(default_factory=dict)
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        nodes = (node for node in self.document.definitions if isinstance(node, OperationDefinitionNode))
+        self.names = frozenset(node.name.value for node in nodes if node.name is not None)
 
     def key(self, name: str | None) -> str | None:
         """The name of an operation; None if the document has none of that name, so that nothing is kept for it."""
-        if name is None:
-            return None
-        nodes = (node for node in self.document.definitions if isinstance(node, OperationDefinitionNode))
-        return name if any(node.name is not None and node.name.value == name for node in nodes) else None
+        return name if name in self.names else None
 
 
 class Documents:

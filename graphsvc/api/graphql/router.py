@@ -14,7 +14,7 @@ from graphsvc.api.bounded import ClientGoneError, until_gone
 from graphsvc.api.graphql.answers import CLIENT_GONE, encoded
 from graphsvc.api.graphql.context import Context
 from graphsvc.api.graphql.direct import Direct
-from graphsvc.api.graphql.door import PATHS
+from graphsvc.api.graphql.door import PARTS, PATHS, wrong_part
 from graphsvc.api.graphql.limits import Documents
 from graphsvc.api.graphql.schema import build_schema
 from graphsvc.api.graphql.sockets import SocketRouter
@@ -35,9 +35,6 @@ _MEDIA_TYPES = {
 }
 # The page runs its own scripts only. GraphiQL's editor sets style attributes.
 _PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:"
-
-
-_PARTS = {"query": str, "variables": dict, "operationName": str, "extensions": dict}
 
 
 class _Router(SocketRouter):
@@ -64,10 +61,9 @@ class _Router(SocketRouter):
         if len(operations) > limit:
             raise HTTPException(TooLarge.status, f"A GraphQL request has at most {limit} operations")
         for operation in operations:
-            for part, kind in _PARTS.items():
-                if not isinstance(operation.get(part), kind | None):
-                    name = "a string" if kind is str else "an object"
-                    raise HTTPException(400, f"The GraphQL operation's `{part}` must be {name} or null, if provided.")
+            if (wrong := wrong_part(operation)) is not None:
+                name = "a string" if PARTS[wrong] == str | None else "an object"
+                raise HTTPException(400, f"The GraphQL operation's `{wrong}` must be {name} or null, if provided.")
         return body
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> Any:
@@ -118,9 +114,7 @@ class _Router(SocketRouter):
         """
         if request_adapter.method != "POST":
             raise HTTPException(400, "GraphQL operations are sent by POST, subscriptions over a WebSocket")
-        asked = request_data
-        result = await self._direct.run(asked.query, asked.variables, asked.operation_name, asked.extensions, context)
-        return result or await super().execute_single(
+        return await self._direct.run(request_data, context) or await super().execute_single(
             request, request_adapter, sub_response, context, root_value, request_data
         )
 
